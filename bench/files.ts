@@ -1,0 +1,84 @@
+// Small help with files for the benchmark: the program under test is elsewhere, so node:fs is used plainly here.
+
+import fs from "node:fs";
+import path from "node:path";
+
+export interface TreeTotals {
+  readonly files: number;
+  readonly directories: number;
+  readonly bytes: number;
+}
+
+/** Counts regular files and their bytes (apparent size, as `du --apparent-size` without the directories). */
+export function treeTotals(root: string): TreeTotals {
+  let files = 0;
+  let directories = 0;
+  let bytes = 0;
+  visitTree(root, (file, entry) => {
+    if (entry.isDirectory()) directories++;
+    else if (entry.isFile()) {
+      files++;
+      bytes += fs.lstatSync(file).size;
+    }
+  });
+  return { files, directories, bytes };
+}
+
+/** Reads every file once, so that the first tool of a case does not pay for a cold cache. */
+export function readTree(root: string): void {
+  const buffer = Buffer.allocUnsafe(4 << 20);
+  visitTree(root, (file, entry) => {
+    if (!entry.isFile()) return;
+    const open = fs.openSync(file, "r");
+    try {
+      while (fs.readSync(open, buffer) > 0);
+    } finally {
+      fs.closeSync(open);
+    }
+  });
+}
+
+function visitTree(directory: string, visit: (file: string, entry: fs.Dirent) => void): void {
+  for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {
+    const file = path.join(directory, entry.name);
+    visit(file, entry);
+    if (entry.isDirectory()) visitTree(file, visit);
+  }
+}
+
+/** Removes a tree, also one that holds read-only directories. */
+export function removeTree(root: string): void {
+  try {
+    fs.rmSync(root, { recursive: true, force: true });
+  } catch {
+    makeWritable(root);
+    fs.rmSync(root, { recursive: true, force: true });
+  }
+}
+
+function makeWritable(directory: string): void {
+  fs.chmodSync(directory, 0o700);
+  for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) makeWritable(path.join(directory, entry.name));
+  }
+}
+
+export function emptyDirectory(directory: string): string {
+  removeTree(directory);
+  fs.mkdirSync(directory, { recursive: true });
+  return directory;
+}
+
+/** The newest modification time below the paths, in milliseconds; 0 when none of them exists. */
+export function newestModification(paths: readonly string[]): number {
+  let newest = 0;
+  for (const root of paths) {
+    if (!fs.existsSync(root)) continue;
+    newest = Math.max(newest, fs.statSync(root).mtimeMs);
+    if (!fs.statSync(root).isDirectory()) continue;
+    visitTree(root, (file) => {
+      newest = Math.max(newest, fs.lstatSync(file).mtimeMs);
+    });
+  }
+  return newest;
+}

@@ -1,0 +1,198 @@
+// Runs the cases: round by round, in every round each tool once and each round beginning with another tool, so that a machine
+// that slows down meanwhile slows all of them.
+
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import type { Case, MeasureName } from "./cases.ts";
+import { requireDataset, type Dataset, type DatasetOptions } from "./datasets.ts";
+import { emptyDirectory, readTree, removeTree, treeTotals } from "./files.ts";
+import { measure, type Command, type Measurement } from "./measure.ts";
+import type { Place, Tool, ToolName } from "./tools.ts";
+
+export interface Run extends Measurement {
+  readonly repositoryBytes?: number;
+  readonly addedBytes?: number;
+  /** What the tool keeps outside the repository (cache, track log). */
+  readonly homeBytes?: number;
+}
+
+export interface CaseResult {
+  readonly case: Case;
+  readonly dataset: Pick<Dataset, "description" | "totals">;
+  readonly runs: Readonly<Partial<Record<ToolName, readonly Run[]>>>;
+}
+
+export interface RunOptions {
+  readonly runs: number;
+  readonly time: string;
+  readonly work: string;
+  readonly data: DatasetOptions;
+  readonly say: (line: string) => void;
+}
+
+/** The figure of a run that a case speaks of, in seconds or bytes. */
+export function figureOf(run: Run, name: MeasureName): number | undefined {
+  switch (name) {
+    case "wall":
+      return run.wallSeconds;
+    case "cpu":
+      return run.cpuSeconds;
+    case "memory":
+      return run.peakMemoryBytes;
+    case "repository":
+      return run.repositoryBytes;
+    case "added":
+      return run.addedBytes;
+  }
+}
+
+/** Runs the cases in order and tells each result as soon as it is there. */
+export async function runCases(
+  cases: readonly Case[],
+  tools: readonly Tool[],
+  options: RunOptions,
+  finished: (result: CaseResult) => void,
+): Promise<void> {
+  emptyDirectory(options.work);
+  const shelf = createShelf(options);
+  for (const [position, one] of cases.entries()) {
+    // Start-up is timed over a small repository by definition.
+    const startUp = one.kind === "list" || one.kind === "version";
+    const data: DatasetOptions = startUp ? { ...options.data, scale: "small" } : options.data;
+    const dataset = await requireDataset(one.dataset, one.kind === "next", data);
+    const runs: Partial<Record<ToolName, Run[]>> = {};
+    for (let round = 0; round < options.runs; round++) {
+      for (let turn = 0; turn < tools.length; turn++) {
+        const tool = tools[(round + turn) % tools.length] as Tool;
+        const run = await runOnce(one, tool, dataset, shelf, options);
+        (runs[tool.name] ??= []).push(run);
+        options.say(describe(one, tool, round, run));
+      }
+    }
+    finished({ case: one, dataset: { description: dataset.description, totals: dataset.totals }, runs });
+    if (cases[position + 1]?.dataset !== one.dataset) shelf.clear();
+  }
+  removeTree(options.work);
+}
+
+interface Stored {
+  readonly place: Place;
+  backups: number;
+  /** What the latest backup is of. */
+  tree: string | undefined;
+}
+
+// The repositories of the tools, at most one for each.
+interface Shelf {
+  /** A new, initialised repository. */
+  fresh(tool: Tool): Promise<Stored>;
+  /** The tool's repository with the dataset as its latest backup, made now if need be. */
+  filled(tool: Tool, dataset: Dataset): Promise<Stored>;
+  remove(tool: Tool): void;
+  clear(): void;
+}
+
+function createShelf({ work, time }: RunOptions): Shelf {
+  const stored = new Map<ToolName, Stored>();
+  const quietly = (command: Command) => measure(command, { time, log: path.join(work, "log") });
+
+  async function fresh(tool: Tool): Promise<Stored> {
+    const directory = emptyDirectory(path.join(work, tool.name));
+    const place = { repository: path.join(directory, "repository"), home: path.join(directory, "home") };
+    fs.mkdirSync(place.home);
+    await quietly(tool.init(place));
+    const result: Stored = { place, backups: 0, tree: undefined };
+    stored.set(tool.name, result);
+    return result;
+  }
+
+  function remove(tool: Tool): void {
+    stored.delete(tool.name);
+    removeTree(path.join(work, tool.name));
+  }
+
+  return {
+    fresh,
+    remove,
+    async filled(tool, dataset) {
+      const present = stored.get(tool.name);
+      if (present?.tree === dataset.tree) return present;
+      const made = await fresh(tool);
+      await quietly(tool.backup(made.place, dataset.tree, ++made.backups));
+      made.tree = dataset.tree;
+      return made;
+    },
+    clear() {
+      for (const name of stored.keys()) removeTree(path.join(work, name));
+      stored.clear();
+    },
+  };
+}
+
+async function runOnce(one: Case, tool: Tool, dataset: Dataset, shelf: Shelf, options: RunOptions): Promise<Run> {
+  const timed = (command: Command, reads: readonly string[]) => {
+    for (const tree of reads) readTree(tree);
+    // What earlier work left to be written would otherwise be written during this run.
+    execFileSync("sync");
+    return measure(command, { time: options.time, log: path.join(options.work, "log") });
+  };
+  const timedBackup = async (stored: Stored): Promise<Run> => {
+    const { place } = stored;
+    const before = treeTotals(place.repository).bytes;
+    const measured = await timed(tool.backup(place, dataset.tree, ++stored.backups), [dataset.tree]);
+    stored.tree = dataset.tree;
+    const repositoryBytes = treeTotals(place.repository).bytes;
+    return { ...measured, repositoryBytes, addedBytes: repositoryBytes - before, homeBytes: treeTotals(place.home).bytes };
+  };
+
+  switch (one.kind) {
+    case "first":
+      return timedBackup(await shelf.fresh(tool));
+    case "unchanged":
+      return timedBackup(await shelf.filled(tool, dataset));
+    case "next": {
+      shelf.remove(tool);
+      const stored = await shelf.filled(tool, dataset);
+      if (dataset.swapInNext === undefined) throw new Error(`the data "${dataset.name}" has no next version`);
+      using _swapped = dataset.swapInNext();
+      const run = await timedBackup(stored);
+      shelf.remove(tool);
+      return run;
+    }
+    case "restore": {
+      const { place, backups } = await shelf.filled(tool, dataset);
+      const target = emptyDirectory(path.join(options.work, "target"));
+      const run = await timed(tool.restore(place, target, backups), [place.repository]);
+      requireSameTotals(target, tool, dataset);
+      removeTree(target);
+      return run;
+    }
+    case "verify": {
+      const { place } = await shelf.filled(tool, dataset);
+      return timed(tool.verify(place), [place.repository]);
+    }
+    case "list": {
+      const { place } = await shelf.filled(tool, dataset);
+      return timed(tool.list(place), [place.repository]);
+    }
+    case "version":
+      return timed(tool.version((await shelf.filled(tool, dataset)).place), []);
+  }
+}
+
+// A tool that leaves things out is fast. Tools differ in how much of the source's path they create below the target.
+function requireSameTotals(target: string, tool: Tool, dataset: Dataset): void {
+  const candidates = [path.join(target, dataset.tree), path.join(target, path.basename(dataset.tree)), target];
+  const root = candidates.find((candidate) => fs.existsSync(candidate)) ?? target;
+  const found = JSON.stringify(treeTotals(root));
+  const expected = JSON.stringify(dataset.totals);
+  if (found !== expected) throw new Error(`${tool.title} restored ${found} instead of ${expected}`);
+}
+
+function describe(one: Case, tool: Tool, round: number, run: Run): string {
+  const mib = (bytes: number | undefined) => (bytes === undefined ? "" : `${(bytes / 2 ** 20).toFixed(1)} MiB`);
+  const sizes = run.repositoryBytes === undefined ? "" : `, repository ${mib(run.repositoryBytes)} (+${mib(run.addedBytes)})`;
+  const { wallSeconds, cpuSeconds, peakMemoryBytes, otherCpuSeconds } = run;
+  return `${one.id}, round ${round + 1}, ${tool.title}: ${wallSeconds.toFixed(2)} s, CPU ${cpuSeconds.toFixed(2)} s, memory ${mib(peakMemoryBytes)}${sizes}; others' CPU ${otherCpuSeconds.toFixed(1)} s`;
+}

@@ -1,0 +1,277 @@
+// The library as a program sees it: plain data in, plain data out. The command line uses nothing else.
+
+import type { BackupStatistics, SourceProblem } from "../model/backup-report.ts";
+import type { ImageRecord } from "../model/image.ts";
+
+export type Compression = "off" | "fast" | "default" | "best";
+
+/** Where the passphrase comes from; called only when a repository really has to be unlocked. */
+export type PassphraseSource = () => Promise<string> | string;
+
+export interface OpenOptions {
+  /** A directory; later also `s3://…` and `https://…`. */
+  readonly repository: string;
+  readonly passphrase: PassphraseSource;
+  /** Where track logs are kept; the platform's cache directory unless given. */
+  readonly cacheDirectory?: string;
+  /** Worker threads; as many as there are processors unless given. */
+  readonly threads?: number;
+}
+
+export interface CreateOptions extends OpenOptions {
+  /** Label of the first key slot. */
+  readonly keyLabel?: string;
+}
+
+export interface BackupOptions {
+  /** Absolute or relative paths of files and directories. Text, or bytes for names that are not UTF-8. */
+  readonly paths?: readonly (string | Uint8Array)[];
+  /** Instead of paths: the output of this command becomes the content of one file. */
+  readonly command?: { readonly arguments: readonly string[]; readonly fileName: string };
+  /** What is protected; the host's name and the paths unless given. */
+  readonly source?: string;
+  readonly host?: string;
+  readonly tags?: readonly string[];
+  /** gitignore-style patterns, in order. */
+  readonly exclude?: readonly string[];
+  readonly excludeFiles?: readonly string[];
+  readonly excludeCaches?: boolean;
+  /** Directories that hold an entry of one of these names are skipped. */
+  readonly excludeIfPresent?: readonly string[];
+  readonly oneFileSystem?: boolean;
+  readonly compression?: Compression;
+  /** Read every file whatever its attributes say. */
+  readonly forceRescan?: boolean;
+  /** The share of unchanged files to read all the same, 0 to 1. */
+  readonly rescanFraction?: number;
+  readonly ignoreInode?: boolean;
+  readonly ignoreChangeTime?: boolean;
+  /** Globs of files to be cut into segments of fixed size. */
+  readonly fixedSegments?: readonly string[];
+  /** Walk and compare, store nothing. */
+  readonly dryRun?: boolean;
+  /** Shell commands run before and after; a failing `before` fails the backup, a failing `after` is reported. */
+  readonly before?: string;
+  readonly after?: string;
+  readonly onProgress?: (progress: BackupProgress) => void;
+  readonly onProblem?: (problem: SourceProblem) => void;
+  readonly onNotice?: (notice: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface BackupProgress {
+  readonly filesDone: number;
+  readonly bytesDone: number;
+  /** From the base image; undefined for a first backup. */
+  readonly filesExpected: number | undefined;
+  readonly bytesExpected: number | undefined;
+  readonly currentPath: string;
+}
+
+export interface BackupReport {
+  /** Undefined after a dry run. */
+  readonly imageId: string | undefined;
+  readonly source: string;
+  readonly baseImageId: string | undefined;
+  readonly statistics: BackupStatistics;
+  /** New in the repository: before compression, and as stored including metadata. */
+  readonly addedPlainBytes: number;
+  readonly addedStoredBytes: number;
+  readonly problems: readonly SourceProblem[];
+  readonly problemCount: number;
+  readonly notices: readonly string[];
+  readonly durationMs: number;
+  /** What went wrong with the command after the backup, if it did. */
+  readonly afterFailure: string | undefined;
+}
+
+export interface ImageFilter {
+  readonly source?: string;
+  readonly host?: string;
+  readonly tag?: string;
+}
+
+export interface ImageSummary {
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+  readonly record: ImageRecord;
+  /** As they are now: the record's own, as changed later. */
+  readonly tags: readonly string[];
+}
+
+export type ListedKind = "directory" | "file" | "link" | "fifo" | "character-device" | "block-device";
+
+/** One entry as listings show it. */
+export interface ListedEntry {
+  /** Absolute, for people. */
+  readonly path: string;
+  /** Absolute, exact. */
+  readonly pathBytes: Uint8Array;
+  readonly kind: ListedKind;
+  readonly mode: number;
+  readonly userId: number;
+  readonly groupId: number;
+  readonly userName: string | undefined;
+  readonly groupName: string | undefined;
+  readonly sizeBytes: number;
+  readonly modifiedSeconds: number;
+  readonly modifiedNanoseconds: number;
+  readonly linkTarget: string | undefined;
+  readonly hasHardLinks: boolean;
+  readonly inode: string;
+}
+
+export type Difference =
+  | { readonly kind: "added"; readonly entry: ListedEntry }
+  | { readonly kind: "removed"; readonly entry: ListedEntry }
+  | {
+      readonly kind: "changed";
+      readonly before: ListedEntry;
+      readonly after: ListedEntry;
+      /** What differs. */
+      readonly changes: readonly ("kind" | "content" | "mode" | "owner" | "time" | "attributes" | "target")[];
+    };
+
+export type OverwriteMode = "never" | "if-changed" | "always";
+
+export interface RestoreOptions {
+  readonly image: string;
+  readonly filter?: ImageFilter;
+  /** Absolute paths in the image; everything unless given. */
+  readonly paths?: readonly (string | Uint8Array)[];
+  /** Created when missing. Entries get their full paths below it; "/" restores in place. */
+  readonly target: string;
+  readonly overwrite?: OverwriteMode;
+  /** Remove what the image does not have from the directories that are restored. */
+  readonly delete?: boolean;
+  /** Read what was written and compare fingerprints. */
+  readonly verify?: boolean;
+  readonly dryRun?: boolean;
+  /** How owners are found: by number as stored, by name on this machine, or not at all. */
+  readonly owners?: "number" | "name" | "none";
+  readonly onProgress?: (progress: RestoreProgress) => void;
+  readonly onProblem?: (problem: RestoreProblem) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface RestoreProgress {
+  readonly phase: "plan" | "restore" | "delete" | "verify";
+  readonly filesDone: number;
+  readonly filesTotal: number | undefined;
+  readonly bytesDone: number;
+  readonly bytesTotal: number | undefined;
+  readonly currentPath: string;
+}
+
+export interface RestoreProblem {
+  readonly path: string;
+  readonly action: string;
+  /** The platform's code or one of ours. */
+  readonly code: string;
+}
+
+export interface RestorePlan {
+  readonly files: number;
+  readonly directories: number;
+  readonly others: number;
+  readonly bytes: number;
+  readonly segments: number;
+  /** Distinct containers to read from, and the bytes read from them. */
+  readonly containers: number;
+  readonly storedBytes: number;
+}
+
+export interface RestoreReport {
+  readonly imageId: string;
+  readonly plan: RestorePlan;
+  readonly restoredFiles: number;
+  readonly restoredBytes: number;
+  readonly skippedUnchanged: number;
+  readonly skippedExisting: number;
+  readonly deleted: number;
+  readonly verifiedFiles: number;
+  readonly problems: readonly RestoreProblem[];
+  readonly problemCount: number;
+  readonly durationMs: number;
+}
+
+export interface VerifyOptions {
+  /** Read this share of the data as well, 0 to 1; structure only when not given. */
+  readonly readData?: number;
+  readonly onProgress?: (progress: { readonly phase: "images" | "containers"; readonly done: number; readonly total: number }) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** One thing found wrong. */
+export interface Damage {
+  /** What is damaged: the name of a file of the repository, or an image. */
+  readonly what: string;
+  readonly problem: string;
+  readonly code: string;
+}
+
+export interface VerifyReport {
+  readonly images: number;
+  readonly entries: number;
+  readonly segments: number;
+  readonly containersChecked: number;
+  readonly containers: number;
+  readonly bytesRead: number;
+  readonly damages: readonly Damage[];
+  readonly durationMs: number;
+}
+
+export interface RepositoryStatistics {
+  readonly images: number;
+  readonly sources: number;
+  readonly containers: number;
+  readonly containerBytes: number;
+  readonly segments: number;
+  readonly indexRuns: number;
+  readonly indexBytes: number;
+  /** Sum over images of the bytes of their files: what restoring every image would write. */
+  readonly logicalBytes: number;
+}
+
+export interface KeySlotSummary {
+  readonly id: string;
+  readonly label: string;
+  readonly createdAtMs: number;
+  /** Whether this slot opened the repository now. */
+  readonly isCurrent: boolean;
+}
+
+export interface Repository extends AsyncDisposable {
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  readonly location: string;
+
+  backup(options: BackupOptions): Promise<BackupReport>;
+  /** Oldest first. */
+  images(filter?: ImageFilter): Promise<readonly ImageSummary[]>;
+  /** By id, unique prefix, or "latest". IMAGE_UNKNOWN, IMAGE_AMBIGUOUS. */
+  image(reference: string, filter?: ImageFilter): Promise<ImageSummary>;
+  /** In path order; from a directory its whole subtree unless `recursive` is false. PATH_NOT_IN_IMAGE. */
+  entries(image: string, options?: { readonly path?: string | Uint8Array; readonly recursive?: boolean; readonly filter?: ImageFilter }): AsyncIterable<ListedEntry>;
+  /** Entries of all images whose name or path matches the glob; each distinct page is read once. */
+  find(pattern: string, options?: { readonly filter?: ImageFilter; readonly ignoreCase?: boolean }): AsyncIterable<{ readonly imageIds: readonly string[]; readonly entry: ListedEntry }>;
+  diff(before: string, after: string, options?: { readonly path?: string | Uint8Array }): AsyncIterable<Difference>;
+  /** A file's bytes, or a directory as a pax tar stream. */
+  dump(image: string, path: string | Uint8Array, options?: { readonly filter?: ImageFilter }): AsyncIterable<Uint8Array>;
+  restore(options: RestoreOptions): Promise<RestoreReport>;
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
+  statistics(): Promise<RepositoryStatistics>;
+  /** Changes tags of an image; returns those it has then. */
+  tag(image: string, change: { readonly add?: readonly string[]; readonly remove?: readonly string[]; readonly set?: readonly string[] }): Promise<readonly string[]>;
+  rebuildIndex(onProgress?: (done: number, total: number) => void): Promise<{ readonly containers: number; readonly segments: number; readonly images: number }>;
+  /** For the curious: a stored thing as JSON-ready data. */
+  inspect(what: { readonly kind: "image" | "container" | "page" | "repository" | "key"; readonly id?: string }): Promise<unknown>;
+
+  keySlots(): Promise<readonly KeySlotSummary[]>;
+  addKeySlot(passphrase: string, label: string): Promise<KeySlotSummary>;
+  removeKeySlot(id: string): Promise<void>;
+  /** Replaces the slot that opened the repository; the old one goes only after the new one has been proved. */
+  changePassphrase(passphrase: string): Promise<KeySlotSummary>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,119 @@
+// What the walking thread asks of the reading threads, packed: one request for many files, one response for
+// all of them. These bytes never leave the process, so they have no version.
+//
+// Request, per file:   u8 flags (1 stretch, 2 fixed segments), u8 0, u16 directory length (0xffff: as the file before),
+//                      u16 name length, u16 0, u32 fixed segment bytes, u64 from, u64 to, directory path, name
+// Response, per file:  u8 outcome, u8 flags (1 content follows the body, 2 it changed while it was read), u16 body length,
+//                      u32 reference count, u64 bytes read, body (of a failure: the error code), references (36 bytes each)
+
+import { ByteReader, ByteWriter, textOf, utf8 } from "../base/bytes.ts";
+import { SEGMENT_REFERENCE_BYTES } from "../formats/segment-reference.ts";
+
+const SAME_DIRECTORY = 0xffff;
+const FLAG_STRETCH = 1;
+const FLAG_FIXED = 2;
+
+export interface ReadRequest {
+  /** Absolute path of the directory, bytes. */
+  readonly directory: Uint8Array;
+  readonly name: Uint8Array;
+  /** Undefined for content-defined segments. */
+  readonly fixedSegmentBytes: number | undefined;
+  /** A part of a large file; undefined for the whole file. */
+  readonly stretch: { readonly from: number; readonly to: number } | undefined;
+}
+
+export class ReadRequestWriter {
+  readonly #writer = new ByteWriter(16 * 1024);
+  #directory: Uint8Array | undefined;
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(request: ReadRequest): void {
+    const { directory, name, fixedSegmentBytes, stretch } = request;
+    const isSame = this.#directory !== undefined && Buffer.compare(this.#directory, directory) === 0;
+    const flags = (stretch === undefined ? 0 : FLAG_STRETCH) | (fixedSegmentBytes === undefined ? 0 : FLAG_FIXED);
+    this.#writer.u8(flags).u8(0).u16(isSame ? SAME_DIRECTORY : directory.length);
+    this.#writer.u16(name.length).u16(0).u32(fixedSegmentBytes ?? 0);
+    this.#writer.u64(stretch?.from ?? 0).u64(stretch?.to ?? 0);
+    if (!isSame) this.#writer.bytes(directory);
+    this.#writer.bytes(name);
+    this.#directory = directory;
+    this.#count++;
+  }
+
+  take(): Uint8Array<ArrayBuffer> {
+    this.#directory = undefined;
+    this.#count = 0;
+    return this.#writer.take();
+  }
+}
+
+export function* readRequests(bytes: Uint8Array): Generator<ReadRequest> {
+  const reader = new ByteReader(bytes, "a read request");
+  let directory: Uint8Array = new Uint8Array(0);
+  while (reader.remaining > 0) {
+    const flags = reader.u8();
+    reader.u8();
+    const directoryLength = reader.u16();
+    const nameLength = reader.u16();
+    reader.u16();
+    const fixed = reader.u32();
+    const from = reader.size();
+    const to = reader.size();
+    if (directoryLength !== SAME_DIRECTORY) directory = reader.bytes(directoryLength);
+    const name = reader.bytes(nameLength);
+    const stretch = (flags & FLAG_STRETCH) === 0 ? undefined : { from, to };
+    yield { directory, name, fixedSegmentBytes: (flags & FLAG_FIXED) === 0 ? undefined : fixed, stretch };
+  }
+}
+
+export type ReadOutcome = "stored" | "vanished" | "failed" | "not-a-file";
+const OUTCOMES: readonly ReadOutcome[] = ["stored", "vanished", "failed", "not-a-file"];
+
+export interface ReadResponse {
+  readonly outcome: ReadOutcome;
+  /** The entry's body; for a failure empty. */
+  readonly body: Uint8Array;
+  readonly errorCode: string;
+  /** References that did not fit the body, 36 bytes each, packed. Stretches answer with references only. */
+  readonly references: Uint8Array;
+  readonly contentFollows: boolean;
+  readonly changedWhileRead: boolean;
+  readonly bytesRead: number;
+}
+
+export function writeResponse(writer: ByteWriter, response: ReadResponse): void {
+  const { outcome, body, errorCode, references, contentFollows, changedWhileRead } = response;
+  const text = outcome === "failed" ? utf8(errorCode) : body;
+  writer.u8(OUTCOMES.indexOf(outcome)).u8((contentFollows ? 1 : 0) | (changedWhileRead ? 2 : 0)).u16(text.length);
+  writer.u32(references.length / SEGMENT_REFERENCE_BYTES).u64(response.bytesRead).bytes(text).bytes(references);
+}
+
+/** Byte fields are views into `bytes`. */
+export function* readResponses(bytes: Uint8Array): Generator<ReadResponse> {
+  const reader = new ByteReader(bytes, "a read response");
+  while (reader.remaining > 0) {
+    const outcome = OUTCOMES[reader.u8()];
+    if (outcome === undefined) reader.invalid("an unknown outcome");
+    const flags = reader.u8();
+    const textLength = reader.u16();
+    const referenceCount = reader.u32();
+    const bytesRead = reader.size();
+    const text = reader.bytes(textLength);
+    const references = reader.bytes(referenceCount * SEGMENT_REFERENCE_BYTES);
+    const isFailure = outcome === "failed";
+    yield {
+      outcome: outcome as ReadOutcome,
+      body: isFailure ? text.subarray(0, 0) : text,
+      errorCode: isFailure ? textOf(text) : "",
+      references,
+      contentFollows: (flags & 1) !== 0,
+      changedWhileRead: (flags & 2) !== 0,
+      bytesRead,
+    };
+  }
+}

@@ -1,0 +1,3 @@
+// What `import … from "holdfast"` offers.
+
+export { programVersion } from "./version.ts";

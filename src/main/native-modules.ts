@@ -1,0 +1,51 @@
+// The two libraries that are native code. In a clone and in the installed package they are ordinary packages; the
+// executable carries their native part as an asset. Rooms below get these loaders from their callers.
+
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { getRawAsset, isSea } from "node:sea";
+import { withNativeFile } from "./native-file.ts";
+
+export type Koffi = typeof import("koffi");
+export type Blake3 = Pick<typeof import("@napi-rs/blake-hash"), "Blake3Hasher" | "blake3">;
+
+/** The library that calls C functions. Throws where it has no build for this platform. */
+export function loadKoffi(): Koffi {
+  return load("koffi") as Koffi;
+}
+
+/** BLAKE3. Throws where the library has no build for this platform. */
+export function loadBlake3(): Blake3 {
+  return load("@napi-rs/blake-hash") as Blake3;
+}
+
+/** The packages; the build of the executable makes an asset of the native part of each, under the same name. */
+export const NATIVE_PACKAGES = ["koffi", "@napi-rs/blake-hash"] as const;
+
+const loaded = new Map<string, unknown>();
+
+function load(name: (typeof NATIVE_PACKAGES)[number]): unknown {
+  let library = loaded.get(name);
+  if (library === undefined) {
+    library = isSea() ? loadAsset(name) : createRequire(import.meta.url)(name);
+    loaded.set(name, library);
+  }
+  return library;
+}
+
+function loadAsset(name: string): unknown {
+  return withNativeFile(new Uint8Array(getRawAsset(name)), cacheDirectory(), (path) => {
+    const library: { exports: unknown } = { exports: {} };
+    process.dlopen(library, path);
+    return library.exports;
+  });
+}
+
+function cacheDirectory(): string {
+  const { LOCALAPPDATA, XDG_CACHE_HOME } = process.env;
+  if (process.platform === "win32") return LOCALAPPDATA ?? join(homedir(), "AppData", "Local");
+  if (process.platform === "darwin") return join(homedir(), "Library", "Caches");
+  // The standard says that a relative path here is to be ignored.
+  return XDG_CACHE_HOME !== undefined && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), ".cache");
+}

@@ -1,0 +1,47 @@
+// A volume is one medium: a directory, later a bucket prefix, a removable disk, a tape. It holds containers,
+// named by the SHA-256 of their bytes, and the sealed records that make the volume readable by itself.
+// Everything published is complete, durable and never changes afterwards.
+
+import type { Brand } from "../base/brand.ts";
+import type { OpenFile } from "../platform/files.ts";
+
+/** 32 hexadecimal digits. */
+export type VolumeId = Brand<string, "VolumeId">;
+
+/** The SHA-256 of a container's bytes: 64 lower-case hexadecimal digits, so that `sha256sum` checks it. */
+export type ContainerName = Brand<string, "ContainerName">;
+
+/** Where sealed records lie. Names are the SHA-256 of the record's bytes, in hexadecimal. */
+export type RecordArea = "images" | "annotations" | "checkpoints";
+
+/** A container on its way: an ordinary file that gets its name when it is complete. */
+export interface ContainerDraft {
+  readonly file: OpenFile;
+  /** Syncs, names and makes durable. When the promise resolves the container exists; publishing the same bytes twice is harmless. */
+  publish(name: ContainerName): Promise<void>;
+  /** Removes the draft; harmless after `publish`. */
+  discard(): void;
+}
+
+export interface Volume {
+  readonly id: VolumeId;
+  readonly name: string;
+
+  createContainer(): ContainerDraft;
+  /**
+   * Exactly `length` bytes at `offset`. Throws SEGMENT_MISSING when the container does not exist on this volume,
+   * REPOSITORY_DAMAGED when it ends early, REPOSITORY_READ_FAILED on an input/output error.
+   */
+  readContainer(name: ContainerName, offset: number, length: number): Promise<Uint8Array>;
+  /** Size in bytes, or undefined when this volume lacks the container. */
+  containerSize(name: ContainerName): Promise<number | undefined>;
+  /** All containers, complete or it throws; sorted. */
+  listContainers(): Promise<readonly ContainerName[]>;
+
+  /** Publishes a record under its own hash; resolves with the name when it is durable. */
+  publishRecord(area: RecordArea, bytes: Uint8Array): Promise<string>;
+  listRecords(area: RecordArea): Promise<readonly string[]>;
+  /** The record's bytes, whose hash has been compared with the name (REPOSITORY_DAMAGED if it differs); undefined when missing. */
+  readRecord(area: RecordArea, name: string): Promise<Uint8Array | undefined>;
+  removeRecord(area: RecordArea, name: string): Promise<boolean>;
+}

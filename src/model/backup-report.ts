@@ -1,0 +1,56 @@
+// What a backup did, as numbers that a person and a program can both use.
+
+export interface BackupStatistics {
+  filesNew: number;
+  filesChanged: number;
+  filesUnchanged: number;
+  directories: number;
+  /** Links, FIFOs, devices. */
+  others: number;
+  /** Entries of the base image that are not there any more. */
+  removed: number;
+  /** Sum of the sizes of all files in the image. */
+  sourceBytes: number;
+  /** Bytes read from files. */
+  bytesRead: number;
+  /** Entries taken over from the base image by claim. */
+  entriesClaimed: number;
+  /** Claims that the receiving half did not accept; their entries were sent again. */
+  claimsRefused: number;
+  vanished: number;
+  socketsSkipped: number;
+  changedWhileRead: number;
+  /** Unchanged by their attributes, read all the same. */
+  rescanned: number;
+  /** Of those: the content differed. */
+  silentChanges: number;
+}
+
+export function newBackupStatistics(): BackupStatistics {
+  return {
+    filesNew: 0,
+    filesChanged: 0,
+    filesUnchanged: 0,
+    directories: 0,
+    others: 0,
+    removed: 0,
+    sourceBytes: 0,
+    bytesRead: 0,
+    entriesClaimed: 0,
+    claimsRefused: 0,
+    vanished: 0,
+    socketsSkipped: 0,
+    changedWhileRead: 0,
+    rescanned: 0,
+    silentChanges: 0,
+  };
+}
+
+/** Something of the source that is not in the image, or not as it should be. */
+export interface SourceProblem {
+  /** Path as text, for people; bytes that are not UTF-8 are shown as U+FFFD. */
+  readonly path: string;
+  readonly action: "open" | "read" | "list" | "examine";
+  /** The platform's code, such as EACCES. */
+  readonly code: string;
+}

@@ -1,0 +1,16 @@
+/** What a program may know of the machine it runs on. */
+export interface Host {
+  readonly name: string;
+  readonly userName: string;
+  readonly platform: string;
+  /** Processors this process may use, at least 1. */
+  readonly processors: number;
+  readonly processId: number;
+  /** Changes with every start of the machine; empty where the platform has none. */
+  readonly bootId: string;
+  /** Whether a process of this machine is alive. */
+  isAlive(processId: number): boolean;
+  /** Directory for what can be thrown away and found again: $XDG_CACHE_HOME/holdfast or its like. */
+  readonly cacheDirectory: string;
+  environment(name: string): string | undefined;
+}

@@ -1,0 +1,71 @@
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import type { Host } from "./host.ts";
+
+/** The machine and process we run in. */
+export function nodeHost(): Host {
+  return {
+    name: os.hostname(),
+    userName: userName(),
+    platform: process.platform,
+    processors: Math.max(1, os.availableParallelism()),
+    processId: process.pid,
+    bootId: bootId(),
+    isAlive,
+    cacheDirectory: cacheDirectory(process.platform, process.env, homeDirectory()),
+    environment: (name) => process.env[name],
+  };
+}
+
+/** A process of another user is alive too, though we may not signal it. */
+function isAlive(processId: number): boolean {
+  // 0 and negative numbers mean groups of processes.
+  if (!Number.isInteger(processId) || processId <= 0) return false;
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/** A user without an entry in the password file, as in containers, is named by number. */
+function userName(): string {
+  try {
+    return os.userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? "");
+  }
+}
+
+function bootId(): string {
+  try {
+    return fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  } catch {
+    return "";
+  }
+}
+
+function homeDirectory(): string | undefined {
+  try {
+    return os.homedir();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where each platform wants its caches; relative paths in the environment are ignored, as the XDG specification asks. */
+export function cacheDirectory(
+  platform: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  home: string | undefined,
+): string {
+  const { join, isAbsolute } = platform === "win32" ? path.win32 : path.posix;
+  const base = platform === "win32" ? environment["LOCALAPPDATA"] : environment["XDG_CACHE_HOME"];
+  if (base !== undefined && isAbsolute(base)) return join(base, "holdfast");
+  // A service without a home: as root this can be made, and nobody else can make it first.
+  if (home === undefined || !isAbsolute(home)) return "/var/cache/holdfast";
+  if (platform === "win32") return join(home, "AppData", "Local", "holdfast");
+  return platform === "darwin" ? join(home, "Library", "Caches", "holdfast") : join(home, ".cache", "holdfast");
+}

@@ -1,0 +1,40 @@
+// Where everything of a repository lies (docs/formats/repository.md).
+
+export interface RepositoryLayout {
+  readonly root: string;
+  /** The file that makes the directory a repository. */
+  readonly record: string;
+  readonly keys: string;
+  readonly trails: string;
+  readonly volumes: string;
+  /** The volume that `init` makes. */
+  readonly mainVolume: string;
+  readonly index: string;
+  readonly catalog: string;
+  readonly catalogFile: string;
+  readonly sessions: string;
+}
+
+export const MAIN_VOLUME = "main";
+
+/** `path` is absolute. */
+export function repositoryLayout(path: string): RepositoryLayout {
+  const root = path.replace(/\/+$/, "");
+  return {
+    root: root === "" ? "/" : root,
+    record: `${root}/repository`,
+    keys: `${root}/keys`,
+    trails: `${root}/trails`,
+    volumes: `${root}/volumes`,
+    mainVolume: `${root}/volumes/${MAIN_VOLUME}`,
+    index: `${root}/index`,
+    catalog: `${root}/catalog`,
+    catalogFile: `${root}/catalog/catalog.sqlite`,
+    sessions: `${root}/sessions`,
+  };
+}
+
+/** The directories outside of volumes. */
+export function directoriesOfLayout(layout: RepositoryLayout): readonly string[] {
+  return [layout.root, layout.keys, layout.trails, layout.volumes, layout.index, layout.catalog, layout.sessions];
+}

@@ -1,0 +1,154 @@
+// Who is writing. A session's file names the process; the temporary files of the session carry its identifier. A later
+// run can thus tell the leftovers of a writer that died from the work of one that lives, and remove the former.
+// Sessions lock nothing: any number of writers may work at once.
+//
+// Should a living writer ever be taken for a dead one (two machines with one name and one boot identifier, such as
+// containers that share both but not their processes), its next publication fails and so does its run; what is
+// published is never touched.
+
+import { assert } from "../base/assert.ts";
+import { hexOf } from "../base/bytes.ts";
+import { HoldfastError } from "../base/errors.ts";
+import { JsonFields, encodeJson } from "../formats/json-fields.ts";
+import { TEMPORARY_PREFIX, directoriesOf, isTemporaryName, publishExclusively, temporaryNames } from "../media/media.ts";
+import type { TemporaryNames } from "../media/media.ts";
+import type { Clock, EpochMs } from "../platform/clock.ts";
+import type { Files } from "../platform/files.ts";
+import type { Host } from "../platform/host.ts";
+import type { Random } from "../platform/random.ts";
+import { directoriesOfLayout } from "./layout.ts";
+import type { RepositoryLayout } from "./layout.ts";
+
+const SESSION_ID_BYTES = 8;
+const SESSION_NAME = /^[0-9a-f]{16}$/;
+const SESSION_FILE_LIMIT = 16_384;
+const FIELDS = ["host", "bootId", "processId", "startedAtMs", "mustUnderstand"] as const;
+
+/** Which process of which machine writes, or wrote. */
+export interface Writer {
+  readonly host: string;
+  readonly bootId: string;
+  readonly processId: number;
+  readonly startedAtMs: number;
+}
+
+export interface Session {
+  /** 16 hexadecimal digits. Other threads of the writer name their files with `temporaryNames(session.id, random)`. */
+  readonly id: string;
+  readonly temporaryNames: TemporaryNames;
+  /** Removes what temporary files are left and the session itself. Harmless when repeated. */
+  close(): void;
+}
+
+export interface SessionPlace {
+  readonly files: Files;
+  readonly layout: RepositoryLayout;
+}
+
+/** Registers this process as a writer; durable when the promise resolves, before the first temporary file exists. */
+export async function startSession(
+  place: SessionPlace & { readonly host: Host; readonly clock: Clock; readonly random: Random },
+): Promise<Session> {
+  const { files, layout, host, clock, random } = place;
+  const id = hexOf(random.bytes(SESSION_ID_BYTES));
+  const names = temporaryNames(id, random);
+  const writer: Writer = {
+    host: host.name,
+    bootId: host.bootId,
+    processId: host.processId,
+    startedAtMs: clock.now(),
+  };
+  const bytes = encodeJson(writer);
+  const registered = await publishExclusively({ files, directory: layout.sessions, name: id, temporaryNames: names }, bytes);
+  assert(registered, "64 random bits do not name two sessions");
+  return { id, temporaryNames: names, close: () => void removeSession(place, id) };
+}
+
+export interface SessionListing {
+  readonly sessions: readonly { readonly id: string; readonly writer: Writer; readonly alive: boolean | "elsewhere" }[];
+  /** Session files that say nothing; they are left alone. */
+  readonly unreadable: readonly { readonly id: string; readonly problem: HoldfastError }[];
+}
+
+/** Who is registered, and whether that process lives as far as this machine can tell. */
+export function listSessions(place: SessionPlace, host: Host): SessionListing {
+  const sessions: SessionListing["sessions"][number][] = [];
+  const unreadable: SessionListing["unreadable"][number][] = [];
+  for (const id of (place.files.list(place.layout.sessions) ?? []).toSorted()) {
+    if (!SESSION_NAME.test(id)) continue;
+    try {
+      const writer = readWriter(place, id);
+      if (writer !== undefined) sessions.push({ id, writer, alive: isAlive(writer, host) });
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      unreadable.push({ id, problem: error });
+    }
+  }
+  return { sessions, unreadable };
+}
+
+export interface ClearedSessions {
+  readonly sessions: number;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Removes the temporary files of writers of this machine that are dead. Never those of living ones, or of other machines. */
+export function clearDeadSessions(place: SessionPlace, host: Host): ClearedSessions {
+  let cleared: ClearedSessions = { sessions: 0, files: 0, bytes: 0 };
+  for (const session of listSessions(place, host).sessions) {
+    if (session.alive !== false) continue;
+    const removed = removeSession(place, session.id);
+    cleared = {
+      sessions: cleared.sessions + 1,
+      files: cleared.files + removed.files,
+      bytes: cleared.bytes + removed.bytes,
+    };
+  }
+  return cleared;
+}
+
+function readWriter({ files, layout }: SessionPlace, id: string): Writer | undefined {
+  const bytes = files.read(`${layout.sessions}/${id}`, SESSION_FILE_LIMIT);
+  if (bytes === undefined) return undefined;
+  const fields = JsonFields.decode(bytes, `session ${id}`, FIELDS);
+  return {
+    host: fields.text("host"),
+    bootId: fields.text("bootId"),
+    processId: fields.integer("processId", { least: 1 }),
+    startedAtMs: fields.integer("startedAtMs") as EpochMs,
+  };
+}
+
+function isAlive(writer: Writer, host: Host): boolean | "elsewhere" {
+  if (writer.host !== host.name) return "elsewhere";
+  // Nothing outlives a restart of its machine.
+  if (writer.bootId !== "" && host.bootId !== "" && writer.bootId !== host.bootId) return false;
+  return host.isAlive(writer.processId);
+}
+
+/** The session's file goes last: cut off before, the next run finishes the work. */
+function removeSession(place: SessionPlace, id: string): { readonly files: number; readonly bytes: number } {
+  const { files, layout } = place;
+  const prefix = `${TEMPORARY_PREFIX}${id}-`;
+  let count = 0;
+  let bytes = 0;
+  for (const directory of writtenDirectories(place)) {
+    for (const name of files.list(directory) ?? []) {
+      if (!name.startsWith(prefix)) continue;
+      const path = `${directory}/${name}`;
+      const sizeBytes = files.information(path)?.sizeBytes ?? 0;
+      if (!files.remove(path)) continue;
+      count += 1;
+      bytes += sizeBytes;
+    }
+  }
+  files.remove(`${layout.sessions}/${id}`);
+  return { files: count, bytes };
+}
+
+/** Every directory in which a writer makes temporary files. */
+function writtenDirectories({ files, layout }: SessionPlace): readonly string[] {
+  const volumes = (files.list(layout.volumes) ?? []).filter((name) => !isTemporaryName(name));
+  return [...directoriesOfLayout(layout), ...volumes.flatMap((name) => directoriesOf(`${layout.volumes}/${name}`))];
+}

@@ -56,7 +56,8 @@ export function openAptRoot(directory: string, sources: readonly AptSource[], mi
     }
   }
 
-  run("apt-get", ["-q", "update"]);
+  // Without this a mirror out of reach is a warning, and the package "cannot be located" afterwards.
+  run("apt-get", ["-q", "-o", "APT::Update::Error-Mode=any", "update"]);
   const archives = inside("cache/archives");
   return {
     versions(name) {
@@ -102,9 +103,9 @@ function configuration(inside: (name: string) => string): string {
   const own = [
     `Dir::Etc::Parts "${inside("parts")}";`,
     `Dir::Etc::SourceList "${inside("sources.list")}";`,
-    `Dir::Etc::SourceParts "-";`,
-    `Dir::Etc::Preferences "-";`,
-    `Dir::Etc::PreferencesParts "-";`,
+    `Dir::Etc::SourceParts "${inside("parts")}";`,
+    `Dir::Etc::Preferences "${inside("preferences")}";`,
+    `Dir::Etc::PreferencesParts "${inside("parts")}";`,
     `Dir::State "${inside("")}";`,
     `Dir::State::Lists "${inside("lists")}";`,
     `Dir::State::status "${inside("status")}";`,

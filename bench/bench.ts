@@ -45,27 +45,29 @@ async function main(args: readonly string[]): Promise<number> {
 async function compare(options: Options, tools: readonly Tool[], time: string, data: DatasetOptions): Promise<number> {
   const started = new Date();
   const results: CaseResult[] = [];
-  const { runs, directory, scale } = options;
+  const { runs, patienceSeconds, directory, scale } = options;
   const judged = scale === "full";
   const save = () => saveResult(options, tools, started, results);
   // Saved after every case: a benchmark of an hour that fails at the end has not been for nothing.
-  await runCases(options.cases, tools, { runs, time, work: path.join(directory, "work"), data, say }, (result) => {
+  const work = path.join(directory, "work");
+  await runCases(options.cases, tools, { runs, patienceSeconds, time, work, data, say }, (result) => {
     results.push(result);
     save();
   });
   const rows = results.flatMap(rowsOf);
-  process.stdout.write(`\n${markdownTable(rows, tools, judged)}\n`);
-  process.stdout.write(`${footnote(runs, judged)}\n`);
-  for (const line of disturbances(results, os.cpus().length)) say(`disturbed: ${line}`);
+  process.stdout.write(`\n${markdownTable(rows, tools, judged)}\n${footnote(options, tools)}\n`);
+  for (const line of disturbances(results)) say(`disturbed: ${line}`);
   say(`result: ${save()}`);
   return judged && rows.some((row) => row.met === false) ? 3 : 0;
 }
 
-function footnote(runs: number, judged: boolean): string {
+function footnote({ runs, scale }: Options, tools: readonly Tool[]): string {
   const processors = os.cpus();
   const machine = `${processors.length} × ${processors[0]?.model ?? "unknown processor"}, ${Math.round(os.totalmem() / 2 ** 30)} GiB of memory`;
-  const size = judged ? "" : " The data is of the small scale: these figures say nothing about speed.";
-  return `Medians of ${runs}, ${machine}, caches warm. Ratio: Holdfast against the better peer of the row.${size}`;
+  const own = tools.find(({ name }) => name === "holdfast")?.command.map((part) => path.relative(PROJECT_DIRECTORY, part));
+  const started = own === undefined ? "" : ` Holdfast is started as \`${own.join(" ")}\`.`;
+  const size = scale === "full" ? "" : " The data is of the small scale: these figures say nothing about speed.";
+  return `Medians of ${runs}, ${machine}, caches warm. Ratio: Holdfast against the better peer of the row.${started}${size}`;
 }
 
 function saveResult(options: Options, tools: readonly Tool[], started: Date, results: readonly CaseResult[]): string {
@@ -88,7 +90,10 @@ function saveResult(options: Options, tools: readonly Tool[], started: Date, res
     cases: results.map(({ case: { id, title }, dataset, runs }) => ({ id, title, dataset, runs })),
   };
   fs.writeFileSync(file, `${JSON.stringify(content, undefined, 2)}\n`);
-  fs.writeFileSync(file.replace(/json$/, "md"), `${markdownTable(rows, tools, options.scale === "full")}\n`);
+  fs.writeFileSync(
+    file.replace(/json$/, "md"),
+    `${markdownTable(rows, tools, options.scale === "full")}\n${footnote(options, tools)}\n`,
+  );
   return file;
 }
 

@@ -5,7 +5,9 @@ import type { DatasetName } from "./datasets.ts";
 export type MeasureName = "wall" | "cpu" | "memory" | "repository" | "added";
 
 /** At most `ratio` times the better peer's median, or at most `value` (seconds or bytes) whatever the peers need. */
-export type Floor = { readonly measure: MeasureName; readonly ratio: number } | { readonly measure: MeasureName; readonly value: number };
+export type Floor =
+  | { readonly measure: MeasureName; readonly ratio: number }
+  | { readonly measure: MeasureName; readonly value: number };
 
 export type CaseKind = "first" | "restore" | "verify" | "unchanged" | "next" | "version" | "list";
 

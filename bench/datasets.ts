@@ -10,9 +10,9 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { requireKernelTrees } from "./kernel.ts";
-import { emptyDirectory, readTree, treeTotals, type TreeTotals } from "./files.ts";
+import { emptyDirectory, treeTotals, type TreeTotals } from "./files.ts";
 import { createGenerator } from "./generate.ts";
+import { makeKernelTree } from "./kernel.ts";
 import { makeSmallFiles } from "./small-files.ts";
 
 export type DatasetName = "kernel" | "large" | "million";
@@ -39,7 +39,7 @@ export interface Dataset {
   readonly swapInNext?: () => Disposable;
 }
 
-export interface Stamp {
+interface Stamp {
   readonly description: string;
   readonly totals: TreeTotals;
 }
@@ -49,24 +49,23 @@ export async function requireDataset(name: DatasetName, next: boolean, options: 
   const place = path.join(options.directory, options.scale, name);
   const tree = path.join(place, "tree");
   if (name === "kernel") return requireKernel(place, tree, next, options);
-  const stamp = await stamped(`${place}.json`, async () => {
-    options.say(`making the data "${name}" (${options.scale}) in ${place}`);
-    emptyDirectory(tree);
-    if (name === "million") {
-      const shape = options.scale === "full" ? { directories: 1000, filesEach: 1000 } : { directories: 20, filesEach: 50 };
-      await makeSmallFiles(tree, shape);
-      return `${shape.directories * shape.filesEach} small generated files`;
-    }
-    const sources = await requireDataset("kernel", false, options);
-    makeLargeFiles(tree, options.scale === "full" ? 512 << 20 : 1 << 20, sources.tree);
-    return `8 large files: random, ${sources.description} joined, generated text`;
-  }, tree);
+  const stamp = await stamped(
+    `${place}.json`,
+    async () => {
+      options.say(`making the data "${name}" (${options.scale}) in ${place}`);
+      emptyDirectory(tree);
+      if (name === "million") {
+        const shape = options.scale === "full" ? { directories: 1000, filesEach: 1000 } : { directories: 20, filesEach: 50 };
+        await makeSmallFiles(tree, shape);
+        return `${shape.directories * shape.filesEach} small generated files`;
+      }
+      const sources = await requireDataset("kernel", false, options);
+      makeLargeFiles(tree, options.scale === "full" ? 512 << 20 : 1 << 20, sources.tree);
+      return `8 large files: random, ${sources.description} joined, generated text`;
+    },
+    tree,
+  );
   return { name, tree, ...stamp };
-}
-
-/** Reads all of it once. */
-export function warm(dataset: Dataset): void {
-  readTree(dataset.tree);
 }
 
 async function requireKernel(place: string, tree: string, next: boolean, options: DatasetOptions): Promise<Dataset> {
@@ -77,9 +76,9 @@ async function requireKernel(place: string, tree: string, next: boolean, options
     fs.renameSync(tree, other);
     fs.renameSync(aside, tree);
   }
-  const first = await stamped(`${place}.json`, () => requireKernelTrees(tree, "first", options), tree);
+  const first = await stamped(`${place}.json`, () => makeKernelTree(tree, "first", options), tree);
   if (!next) return { name: "kernel", tree, ...first };
-  await stamped(`${place}-next.json`, () => requireKernelTrees(other, "next", options), other);
+  await stamped(`${place}-next.json`, () => makeKernelTree(other, "next", options), other);
   return {
     name: "kernel",
     tree,

@@ -12,7 +12,7 @@ import { createGenerator } from "./generate.ts";
 const PACKAGE = "linux-source-6.1";
 
 /** Makes one of the two trees and returns what it is. */
-export function requireKernelTrees(tree: string, which: "first" | "next", options: DatasetOptions): string {
+export function makeKernelTree(tree: string, which: "first" | "next", options: DatasetOptions): string {
   emptyDirectory(tree);
   if (options.scale === "small") {
     makeSourceTree(tree, which);

@@ -106,6 +106,23 @@ function highWaterMark(pid: number): number {
   }
 }
 
+/** From this share of the processors on, something else is taken to have changed the figures. */
+export const DISTURBED = 0.15;
+
+/** The share of the machine's processors that something else used during the run. */
+export function disturbance(run: Measurement): number {
+  return run.otherCpuSeconds / (run.wallSeconds * os.cpus().length);
+}
+
+/** Waits for a second in which the machine has next to nothing to do, at most this long. */
+export async function waitForQuiet(patienceSeconds: number): Promise<void> {
+  for (const start = performance.now(); performance.now() - start < patienceSeconds * 1000;) {
+    const before = machineBusySeconds();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    if (machineBusySeconds() - before < 0.1 * os.cpus().length) return;
+  }
+}
+
 function machineBusySeconds(): number {
   let milliseconds = 0;
   for (const { times } of os.cpus()) milliseconds += times.user + times.nice + times.sys + times.irq;

@@ -14,6 +14,8 @@ Usage: node bench/bench.ts [options]
   --cases A,B      only these cases: ${CASES.map(({ id }) => id).join(", ")}
   --tools A,B      only these of ${TOOL_NAMES.join(", ")}
   --runs N         runs of every case with every tool; medians are reported (default 5)
+  --patience S     wait up to S seconds for a quiet machine before each run, and repeat a run (at most twice) during which
+                   something else used 15 % of the processors; for shared machines (default 0: never)
   --scale S        full (default) or small; small needs no network for its data and says nothing about speed
   --data DIR       where peers, data, repositories and results are kept (default build/bench; full scale needs about
                    20 GB, twelve of them kept)
@@ -32,6 +34,7 @@ export interface Options {
   readonly cases: readonly Case[];
   readonly tools: readonly ToolName[];
   readonly runs: number;
+  readonly patienceSeconds: number;
   readonly scale: Scale;
   readonly directory: string;
   readonly holdfast: string | undefined;
@@ -46,6 +49,7 @@ export function readOptions(args: readonly string[], projectDirectory: string): 
       cases: { type: "string" },
       tools: { type: "string" },
       runs: { type: "string", default: "5" },
+      patience: { type: "string", default: "0" },
       scale: { type: "string", default: "full" },
       data: { type: "string", default: path.join(projectDirectory, "build/bench") },
       holdfast: { type: "string" },
@@ -54,21 +58,31 @@ export function readOptions(args: readonly string[], projectDirectory: string): 
       help: { type: "boolean", default: false },
     },
   });
-  const ids = chosen("case", values.cases, CASES.map(({ id }) => id));
-  const runs = Number(values.runs);
-  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs must be a number from 1, not "${values.runs}"`);
-  if (values.scale !== "small" && values.scale !== "full") throw new Error(`--scale must be small or full, not "${values.scale}"`);
+  const ids = chosen(
+    "case",
+    values.cases,
+    CASES.map(({ id }) => id),
+  );
+  if (values.scale !== "small" && values.scale !== "full")
+    throw new Error(`--scale must be small or full, not "${values.scale}"`);
   return {
     help: values.help,
     prepare: values.prepare,
     cases: CASES.filter(({ id }) => ids.includes(id)),
     tools: chosen("tool", values.tools, TOOL_NAMES),
-    runs,
+    runs: wholeNumber("--runs", values.runs, 1),
+    patienceSeconds: wholeNumber("--patience", values.patience, 0),
     scale: values.scale,
     directory: path.resolve(values.data),
     holdfast: values.holdfast === undefined ? undefined : path.resolve(values.holdfast),
     mirror: values.mirror,
   };
+}
+
+function wholeNumber(option: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least) throw new Error(`${option} must be a whole number from ${least}, not "${text}"`);
+  return value;
 }
 
 function chosen<Name extends string>(what: string, list: string | undefined, known: readonly Name[]): readonly Name[] {

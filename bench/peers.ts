@@ -41,7 +41,9 @@ export function obtainPeer(name: PeerName, options: PeerOptions): Peer {
     fs.renameSync(partial, place);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${name} could not be obtained: ${reason}\nCompare without it with --tools, or try --mirror URL.`, { cause: error });
+    throw new Error(`${name} could not be obtained: ${reason}\nCompare without it with --tools, or try --mirror URL.`, {
+      cause: error,
+    });
   }
   const fetched = findPeer(name, place);
   if (fetched === undefined) throw new Error(`${name} was unpacked into ${place}, but no program is there`);
@@ -60,7 +62,9 @@ function findPeer(name: PeerName, place: string): Peer | undefined {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [oldestMajor, oldestMinor] = OLDEST[name];
   if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
-    throw new Error(`${place} holds ${name} ${version}; at least ${oldestMajor}.${oldestMinor} is wanted. Remove the directory to fetch it again.`);
+    throw new Error(
+      `${place} holds ${name} ${version}; at least ${oldestMajor}.${oldestMinor} is wanted. Remove the directory to fetch it again.`,
+    );
   }
   return { ...found, version };
 }

@@ -2,7 +2,7 @@
 
 import type { Case, Floor, MeasureName } from "./cases.ts";
 import { figureOf, type CaseResult, type Run } from "./run.ts";
-import { median } from "./measure.ts";
+import { DISTURBED, disturbance, median } from "./measure.ts";
 import type { ToolName } from "./tools.ts";
 
 export interface ReportedTool {
@@ -75,12 +75,13 @@ export function markdownTable(rows: readonly Row[], tools: readonly ReportedTool
 }
 
 /** Sentences about runs during which something else kept the machine busy. */
-export function disturbances(results: readonly CaseResult[], cores: number): readonly string[] {
+export function disturbances(results: readonly CaseResult[]): readonly string[] {
   return results.flatMap(({ case: one, runs }) =>
     (Object.entries(runs) as [ToolName, readonly Run[]][]).flatMap(([name, list]) => {
-      const shares = list.map((run) => run.otherCpuSeconds / (run.wallSeconds * cores));
-      const worst = Math.max(...shares);
-      return worst < 0.15 || one.kind === "version" || one.kind === "list"
+      const worst = Math.max(...list.map(disturbance));
+      // Too short to be told from the bookkeeping around it.
+      const tooShort = one.kind === "version" || one.kind === "list";
+      return worst < DISTURBED || tooShort
         ? []
         : [`${one.id}, ${name}: up to ${Math.round(worst * 100)} % of the processors were busy with something else`];
     }),

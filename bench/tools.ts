@@ -133,6 +133,7 @@ function holdfastProgram({ projectDirectory, holdfast, say }: ToolOptions): Prog
   }
   if (holdfast !== undefined) throw new Error(`${holdfast} does not exist`);
   const script = path.join(projectDirectory, "bin/holdfast.js");
-  if (!fs.existsSync(script)) throw new Error(`neither ${executable} nor ${script} exists; build Holdfast or leave it out with --tools`);
+  if (!fs.existsSync(script))
+    throw new Error(`neither ${executable} nor ${script} exists; build Holdfast or leave it out with --tools`);
   return { version: "", command: [process.execPath, script], environment: {} };
 }

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { build } from "esbuild";
 import { NATIVE_PACKAGES } from "../src/main/native-modules.ts";
-import { workerAsset } from "../src/main/start-worker.ts";
+import { workerAsset } from "../src/main/worker-entry.ts";
 import { programVersion } from "../src/main/version.ts";
 
 const root = resolve(import.meta.dirname, "..");

@@ -26,6 +26,8 @@ export interface CreateOptions extends OpenOptions {
 export interface BackupOptions {
   /** Absolute or relative paths of files and directories. Text, or bytes for names that are not UTF-8. */
   readonly paths?: readonly (string | Uint8Array)[];
+  /** More paths, as the bytes of lists; a path of a list may be missing. */
+  readonly filesFrom?: readonly { readonly bytes: Uint8Array; readonly separator: "newline" | "zero" }[];
   /** Instead of paths: the output of this command becomes the content of one file. */
   readonly command?: { readonly arguments: readonly string[]; readonly fileName: string };
   /** What is protected; the host's name and the paths unless given. */

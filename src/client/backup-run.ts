@@ -43,6 +43,8 @@ export interface BackupRunParts {
   readonly mirror: ImageBuilder;
   /** With the key of entry pages. */
   readonly pageFingerprintOf: (bytes: Uint8Array) => Fingerprint;
+  /** Numeric ids that occur, for their names. */
+  readonly owners: { readonly users: Set<number>; readonly groups: Set<number> };
   /** Decides where extended attributes of entries without content go. */
   readonly attributeParts: (attributes: readonly EntryAttribute[]) => Pick<EntryBody, "attributes" | "storedAttributes">;
   readonly statistics: BackupStatistics;
@@ -88,6 +90,8 @@ export class BackupRun {
   #directory: Uint8Array = new Uint8Array(0);
   #checkpointAtMs: number;
   #bytesAtCheckpoint = 0;
+  #lastUser = -1;
+  #lastGroup = -1;
 
   constructor(parts: BackupRunParts) {
     this.#parts = parts;
@@ -125,6 +129,7 @@ export class BackupRun {
     writeCommit(this.#outgoing, record);
     const reply = decodeReply(await this.#exchange());
     assert(reply.type === "committed", "a commit is answered with the image");
+    this.#parts.mirror.finish();
     return reply.imageId;
   }
 
@@ -134,6 +139,7 @@ export class BackupRun {
     const { walk, settings, statistics } = this.#parts;
     const { stat } = walk;
     const isFile = stat.kind === KIND_FILE;
+    this.#noteOwner(stat.userId, stat.groupId);
     if (isFile) statistics.sourceBytes += stat.sizeBytes;
     else if (stat.kind === KIND_DIRECTORY) statistics.directories++;
     else statistics.others++;
@@ -151,6 +157,11 @@ export class BackupRun {
     } else {
       this.#addEntry();
     }
+  }
+
+  #noteOwner(userId: number, groupId: number): void {
+    if (userId !== this.#lastUser) this.#parts.owners.users.add((this.#lastUser = userId));
+    if (groupId !== this.#lastGroup) this.#parts.owners.groups.add((this.#lastGroup = groupId));
   }
 
   #extendClaim(base: number, position: number): void {
@@ -178,7 +189,7 @@ export class BackupRun {
     try {
       if (stat.kind === KIND_SYMBOLIC_LINK) body.linkTarget = tree.readLinkAt(directory, name);
       if (settings.withAttributes) {
-        const attributes = tree.extendedAttributesAt(directory, name);
+        const attributes = walk.extendedAttributes();
         if (attributes.length > 0) Object.assign(body, this.#parts.attributeParts(attributes));
       }
     } catch (error) {

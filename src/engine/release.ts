@@ -6,13 +6,18 @@
 // worker stayed at 60 MB instead of 150–180 MB, and encryption became faster because the same memory, still in
 // the processor's cache, is used again for the next piece.
 
+/**
+ * Memory of this size or more is never part of the pool from which Node cuts small Buffers. Freeing that would empty other
+ * people's Buffers (newer versions of Node refuse it).
+ */
+export const OWN_MEMORY_BYTES = 2 * Buffer.poolSize;
+
 /** Frees the memory behind `buffer`, which nobody may use afterwards. Memory that others may share is left alone. */
 export function releaseNow(buffer: Uint8Array): void {
   const memory = buffer.buffer;
-  // Node cuts small Buffers from a common pool; freeing that would empty other people's Buffers. A Buffer that covers
-  // all of its memory is none of those, nor is one cut from something larger than the pool.
   if (!(memory instanceof ArrayBuffer) || memory.detached) return;
-  if (memory.byteLength === buffer.byteLength || memory.byteLength > Buffer.poolSize) memory.transfer(0);
+  // A Buffer cut from the pool never covers all of it.
+  if (memory.byteLength === buffer.byteLength || memory.byteLength >= OWN_MEMORY_BYTES) memory.transfer(0);
 }
 
 /** Memory that is not cleared first: for callers that fill all of it. */

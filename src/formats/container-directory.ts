@@ -28,26 +28,36 @@ import { CONTAINER_HEADER_BYTES } from "./container.ts";
 /** Every reader of a directory holds it whole; these keep it below 12 MiB, which also fits one block. */
 export const MAX_CONTAINER_BLOCKS = 65_536;
 export const MAX_CONTAINER_SEGMENTS = 262_144;
+/** So that a writer with room for one more block can take any; and no single block makes a reader check more. */
+export const MAX_BLOCK_SEGMENTS = 65_536;
 
 export const DIRECTORY_HEADER_BYTES = 12;
 export const DIRECTORY_BLOCK_BYTES = 36;
 export const DIRECTORY_SEGMENT_BYTES = 36;
 
-/** The blocks of a container in the order they lie in it, and the segments of each. Columns have exactly one value each. */
-export interface ContainerDirectory {
-  readonly blockCount: number;
-  readonly segmentCount: number;
-  readonly blockOffsets: Uint32Array<ArrayBuffer>;
+/** One value a block in every column, in the order of the file. */
+export interface DirectoryBlocks {
+  readonly offsets: Uint32Array<ArrayBuffer>;
   readonly storedLengths: Uint32Array<ArrayBuffer>;
   readonly plainLengths: Uint32Array<ArrayBuffer>;
   /** 16 bytes a block. */
   readonly identities: Uint8Array<ArrayBuffer>;
   readonly kinds: Uint8Array<ArrayBuffer>;
   /** How many segments each block holds, at least one. */
-  readonly blockSegmentCounts: Uint32Array<ArrayBuffer>;
+  readonly segmentCounts: Uint32Array<ArrayBuffer>;
+}
+
+/** One value a segment in every column, in the order of the blocks and within each. */
+export interface DirectorySegments {
   /** 32 bytes a segment. */
   readonly fingerprints: Uint8Array<ArrayBuffer>;
-  readonly segmentLengths: Uint32Array<ArrayBuffer>;
+  /** A segment's offset in its block is the sum of the lengths before it. */
+  readonly lengths: Uint32Array<ArrayBuffer>;
+}
+
+export interface ContainerDirectory {
+  readonly blocks: DirectoryBlocks;
+  readonly segments: DirectorySegments;
 }
 
 /** What header, trailer and file size say about the directory, and it must agree with. */
@@ -64,18 +74,18 @@ export function directoryBytes(blockCount: number, segmentCount: number): number
   return DIRECTORY_HEADER_BYTES + blockCount * DIRECTORY_BLOCK_BYTES + segmentCount * DIRECTORY_SEGMENT_BYTES;
 }
 
-export function encodeContainerDirectory(directory: ContainerDirectory): Uint8Array<ArrayBuffer> {
-  const { blockCount, segmentCount } = directory;
+export function encodeContainerDirectory({ blocks, segments }: ContainerDirectory): Uint8Array<ArrayBuffer> {
+  const blockCount = blocks.offsets.length;
+  const segmentCount = segments.lengths.length;
   const writer = new ByteWriter(directoryBytes(blockCount, segmentCount));
   writer.u16(DIRECTORY_VERSION).u16(0).u32(blockCount).u32(segmentCount);
   for (let block = 0; block < blockCount; block++) {
-    writer.u32(at(directory.blockOffsets, block)).u32(at(directory.storedLengths, block)).u32(at(directory.plainLengths, block));
-    writer.bytes(blockIdentityAt(directory, block)).u8(at(directory.kinds, block)).zeros(3);
-    writer.u32(at(directory.blockSegmentCounts, block));
+    writer.u32(at(blocks.offsets, block)).u32(at(blocks.storedLengths, block)).u32(at(blocks.plainLengths, block));
+    writer.bytes(blockIdentityAt(blocks, block)).u8(at(blocks.kinds, block)).zeros(3).u32(at(blocks.segmentCounts, block));
   }
   for (let segment = 0; segment < segmentCount; segment++) {
-    const fingerprint = directory.fingerprints.subarray(segment * FINGERPRINT_BYTES, (segment + 1) * FINGERPRINT_BYTES);
-    writer.bytes(fingerprint).u32(at(directory.segmentLengths, segment));
+    const fingerprint = segments.fingerprints.subarray(segment * FINGERPRINT_BYTES, (segment + 1) * FINGERPRINT_BYTES);
+    writer.bytes(fingerprint).u32(at(segments.lengths, segment));
   }
   return writer.peek();
 }
@@ -87,21 +97,21 @@ export function encodeContainerDirectory(directory: ContainerDirectory): Uint8Ar
 export function decodeContainerDirectory(bytes: Uint8Array, expected: DirectoryExpectation, what: string): ContainerDirectory {
   const reader = new ByteReader(bytes, `the directory of ${what}`);
   const { blockCount, segmentCount } = decodeCounts(reader, expected, what);
-  const directory: ContainerDirectory = {
-    blockCount,
-    segmentCount,
-    blockOffsets: new Uint32Array(blockCount),
+  const blocks: DirectoryBlocks = {
+    offsets: new Uint32Array(blockCount),
     storedLengths: new Uint32Array(blockCount),
     plainLengths: new Uint32Array(blockCount),
     identities: new Uint8Array(blockCount * BLOCK_IDENTITY_BYTES),
     kinds: new Uint8Array(blockCount),
-    blockSegmentCounts: new Uint32Array(blockCount),
-    fingerprints: new Uint8Array(segmentCount * FINGERPRINT_BYTES),
-    segmentLengths: new Uint32Array(segmentCount),
+    segmentCounts: new Uint32Array(blockCount),
   };
-  decodeBlocks(reader, directory, expected);
-  decodeSegments(reader, directory);
-  return directory;
+  const segments: DirectorySegments = {
+    fingerprints: new Uint8Array(segmentCount * FINGERPRINT_BYTES),
+    lengths: new Uint32Array(segmentCount),
+  };
+  decodeBlocks(reader, blocks, expected);
+  decodeSegments(reader, blocks, segments);
+  return { blocks, segments };
 }
 
 function decodeCounts(reader: ByteReader, expected: DirectoryExpectation, what: string): { blockCount: number; segmentCount: number } {
@@ -126,73 +136,56 @@ function decodeCounts(reader: ByteReader, expected: DirectoryExpectation, what: 
   return { blockCount, segmentCount };
 }
 
-function decodeBlocks(reader: ByteReader, directory: ContainerDirectory, expected: DirectoryExpectation): void {
+function decodeBlocks(reader: ByteReader, blocks: DirectoryBlocks, expected: DirectoryExpectation): void {
   let place = CONTAINER_HEADER_BYTES;
-  for (let block = 0; block < directory.blockCount; block++) {
+  for (let block = 0; block < expected.blockCount; block++) {
     const offset = reader.u32();
     const storedLength = reader.u32();
     const plainLength = reader.u32();
     const identity = reader.bytes(BLOCK_IDENTITY_BYTES);
     const kind = reader.u8();
     reader.reservedZeros(3);
-    if (offset !== place) reader.invalid(`block ${block} begins at byte ${offset}, the space before it ends at ${place}`);
+    if (offset !== place) reader.invalid(`block ${block} begins at byte ${offset}, what precedes it ends at ${place}`);
     if (storedLength < MIN_BLOCK_STORED_BYTES || storedLength > MAX_BLOCK_STORED_BYTES) reader.invalid(`block ${block} takes ${storedLength} bytes`);
     if (plainLength < 1 || plainLength > MAX_BLOCK_PLAIN_BYTES) reader.invalid(`block ${block} has ${plainLength} plain bytes`);
     if (kind !== BLOCK_DATA && kind !== BLOCK_METADATA) reader.invalid(`block ${block} is of kind ${kind}, known are 1 and 2`);
-    directory.blockOffsets[block] = offset;
-    directory.storedLengths[block] = storedLength;
-    directory.plainLengths[block] = plainLength;
-    directory.identities.set(identity, block * BLOCK_IDENTITY_BYTES);
-    directory.kinds[block] = kind;
-    directory.blockSegmentCounts[block] = reader.u32();
+    blocks.offsets[block] = offset;
+    blocks.storedLengths[block] = storedLength;
+    blocks.plainLengths[block] = plainLength;
+    blocks.identities.set(identity, block * BLOCK_IDENTITY_BYTES);
+    blocks.kinds[block] = kind;
+    blocks.segmentCounts[block] = reader.u32();
     place += storedLength;
   }
   if (place !== expected.directoryOffset) reader.invalid(`its blocks end at byte ${place}, it begins at ${expected.directoryOffset}`);
 }
 
-function decodeSegments(reader: ByteReader, directory: ContainerDirectory): void {
+function decodeSegments(reader: ByteReader, blocks: DirectoryBlocks, segments: DirectorySegments): void {
+  const segmentCount = segments.lengths.length;
   let segment = 0;
-  for (let block = 0; block < directory.blockCount; block++) {
-    const end = segment + at(directory.blockSegmentCounts, block);
-    if (end === segment) reader.invalid(`block ${block} has no segments`);
-    if (end > directory.segmentCount) reader.invalid(`block ${block} ends with segment ${end} of ${directory.segmentCount}`);
+  for (let block = 0; block < blocks.offsets.length; block++) {
+    const count = at(blocks.segmentCounts, block);
+    if (count < 1 || count > MAX_BLOCK_SEGMENTS) reader.invalid(`block ${block} has ${count} segments, allowed are 1 to ${MAX_BLOCK_SEGMENTS}`);
+    const end = segment + count;
+    if (end > segmentCount) reader.invalid(`block ${block} ends with segment ${end} of ${segmentCount}`);
     let filled = 0;
     for (; segment < end; segment++) {
-      directory.fingerprints.set(reader.bytes(FINGERPRINT_BYTES), segment * FINGERPRINT_BYTES);
+      segments.fingerprints.set(reader.bytes(FINGERPRINT_BYTES), segment * FINGERPRINT_BYTES);
       const length = reader.u32();
       if (length === 0) reader.invalid(`segment ${segment} is empty`);
-      directory.segmentLengths[segment] = length;
+      segments.lengths[segment] = length;
       filled += length;
     }
-    const plainLength = at(directory.plainLengths, block);
+    const plainLength = at(blocks.plainLengths, block);
     if (filled !== plainLength) reader.invalid(`the segments of block ${block} have ${filled} bytes, the block ${plainLength}`);
   }
-  if (segment !== directory.segmentCount) reader.invalid(`${directory.segmentCount - segment} segments belong to no block`);
+  if (segment !== segmentCount) reader.invalid(`${segmentCount - segment} segments belong to no block`);
 }
 
 /** A view of a block's identity. */
-export function blockIdentityAt(directory: ContainerDirectory, block: number): BlockIdentity {
+export function blockIdentityAt(blocks: DirectoryBlocks, block: number): BlockIdentity {
   const offset = block * BLOCK_IDENTITY_BYTES;
-  return directory.identities.subarray(offset, offset + BLOCK_IDENTITY_BYTES) as Uint8Array as BlockIdentity;
-}
-
-/** For every segment the block it lies in and where: what an index stores. */
-export function segmentPlaces(directory: ContainerDirectory): {
-  readonly blockOrdinals: Uint32Array<ArrayBuffer>;
-  readonly offsetsInBlock: Uint32Array<ArrayBuffer>;
-} {
-  const blockOrdinals = new Uint32Array(directory.segmentCount);
-  const offsetsInBlock = new Uint32Array(directory.segmentCount);
-  let segment = 0;
-  for (let block = 0; block < directory.blockCount; block++) {
-    let offset = 0;
-    for (let rest = at(directory.blockSegmentCounts, block); rest > 0; rest--, segment++) {
-      blockOrdinals[segment] = block;
-      offsetsInBlock[segment] = offset;
-      offset += at(directory.segmentLengths, segment);
-    }
-  }
-  return { blockOrdinals, offsetsInBlock };
+  return blocks.identities.subarray(offset, offset + BLOCK_IDENTITY_BYTES) as Uint8Array as BlockIdentity;
 }
 
 /** An element that is known to exist. */

@@ -118,7 +118,13 @@ test("the pages of all sections lie one after the other without gaps", () => {
 });
 
 test("the layout of the largest run stays exact", () => {
-  const largest = layoutOfRun({ containers: 2 ** 22, blocks: 2 ** 28, segments: 2 ** 28, filterBlocks: 2 ** 24, superseded: 2 ** 16 });
+  const largest = layoutOfRun({
+    containers: 2 ** 22,
+    blocks: 2 ** 28,
+    segments: 2 ** 28,
+    filterBlocks: 2 ** 24,
+    superseded: 2 ** 16,
+  });
   assert.ok(Number.isSafeInteger(largest.fileBytes));
   assert.equal(recordsInPage(largest.sections.segments, largest.sections.segments.pages - 1), 2 ** 28 % 372);
 });

@@ -127,7 +127,11 @@ function writeHeader(header: KeySlotHeader): ByteWriter {
   const writer = beginFrame(new ByteWriter(KEY_SLOT_BYTES), RULES).u16(KDF_ARGON2ID);
   writer.u32(header.kdf.memoryKiB).u32(header.kdf.passes).u32(header.kdf.lanes);
   writer.bytes(header.repositoryId).u64(header.createdAtMs);
-  writer.u16(label.length).zeros(2).bytes(label).zeros(KEY_SLOT_LABEL_BYTES - label.length);
+  writer
+    .u16(label.length)
+    .zeros(2)
+    .bytes(label)
+    .zeros(KEY_SLOT_LABEL_BYTES - label.length);
   writer.bytes(header.argon2Salt).zeros(8);
   assert(writer.length === HEADER_BYTES, "the seal begins at offset 140");
   return writer;

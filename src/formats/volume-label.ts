@@ -47,7 +47,12 @@ export function encodeVolumeLabel(label: VolumeLabel): Uint8Array<ArrayBuffer> {
   assert(name.length <= VOLUME_NAME_BYTES, "a volume name has at most 128 bytes");
   const writer = beginFrame(new ByteWriter(VOLUME_LABEL_BYTES), RULES).u16(label.mediaType);
   writer.bytes(label.id).bytes(label.repositoryId).u64(label.createdAtMs).u64(label.capacityBytes);
-  writer.u16(name.length).zeros(2).bytes(name).zeros(VOLUME_NAME_BYTES - name.length).zeros(60);
+  writer
+    .u16(name.length)
+    .zeros(2)
+    .bytes(name)
+    .zeros(VOLUME_NAME_BYTES - name.length)
+    .zeros(60);
   return endFrame(writer, RULES);
 }
 

@@ -5,10 +5,10 @@ import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { getRawAsset, isSea } from "node:sea";
+import type { BlakeModule } from "../engine/engine.ts";
 import { withNativeFile } from "./native-file.ts";
 
 export type Koffi = typeof import("koffi");
-export type Blake3 = Pick<typeof import("@napi-rs/blake-hash"), "Blake3Hasher" | "blake3">;
 
 /** The library that calls C functions. Throws where it has no build for this platform. */
 export function loadKoffi(): Koffi {
@@ -16,8 +16,8 @@ export function loadKoffi(): Koffi {
 }
 
 /** BLAKE3. Throws where the library has no build for this platform. */
-export function loadBlake3(): Blake3 {
-  return load("@napi-rs/blake-hash") as Blake3;
+export function loadBlake3(): BlakeModule {
+  return load("@napi-rs/blake-hash") as BlakeModule;
 }
 
 /** The packages; the build of the executable makes an asset of the native part of each, under the same name. */

@@ -55,7 +55,10 @@ test("opening reads the label, writes nothing, and tells a wrong, a missing and 
     openDirectoryVolume({ files, path, repositoryId, ...(id === undefined ? {} : { id }) });
   assert.throws(() => open(pattern(16, 9)), coded("VOLUME_LABEL_MISMATCH"));
   assert.throws(() => open(REPOSITORY, "00".repeat(16) as VolumeId), coded("VOLUME_LABEL_MISMATCH"));
-  assert.throws(() => openDirectoryVolume({ files, path: `${path} gone`, repositoryId: REPOSITORY }), coded("VOLUME_UNAVAILABLE"));
+  assert.throws(
+    () => openDirectoryVolume({ files, path: `${path} gone`, repositoryId: REPOSITORY }),
+    coded("VOLUME_UNAVAILABLE"),
+  );
   chmodSync(join(path, "label"), 0o600);
   truncateSync(join(path, "label"), 100);
   assert.throws(() => open(REPOSITORY), coded("FORMAT_TRUNCATED"));
@@ -76,7 +79,10 @@ test("a record whose bytes have changed is refused, by name", async () => {
   const volume = await makeVolume(disk, "/volume");
   const name = await volume.publishRecord("images", pattern(100));
   disk.tamper(`/volume/images/${name}`, (bytes) => bytes.fill(0, 50, 51));
-  await assert.rejects(volume.readRecord("images", name), (error: Error) => error.message.includes(name) && coded("REPOSITORY_DAMAGED")(error));
+  await assert.rejects(
+    volume.readRecord("images", name),
+    (error: Error) => error.message.includes(name) && coded("REPOSITORY_DAMAGED")(error),
+  );
 });
 
 test("a container of the right name and the wrong size is replaced by the right one", async () => {
@@ -132,7 +138,10 @@ test("whatever call fails, and whatever the power loss leaves, a container or re
       const names = temporaryNames("8899aabbccddeeff", seededRandom(atCall));
       const volume = openDirectoryVolume({ files: disk, path: "/volume", repositoryId: REPOSITORY, temporaryNames: names });
       const acknowledged: string[] = [];
-      completed = await work(volume, acknowledged).then(() => true, () => false);
+      completed = await work(volume, acknowledged).then(
+        () => true,
+        () => false,
+      );
       for (const survival of ["nothing", "names", "everything"] as Survival[]) {
         const found = openDirectoryVolume({ files: disk.afterPowerLoss(survival), path: "/volume", repositoryId: REPOSITORY });
         const containers = await found.listContainers();

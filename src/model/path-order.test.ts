@@ -88,7 +88,8 @@ test("the order of random paths is the order of their components", () => {
 });
 
 test("a path lies within its ancestors and itself only", () => {
-  const within = (path: string, directory: string): boolean => isWithin(utf8(path), path.length, utf8(directory), directory.length);
+  const within = (path: string, directory: string): boolean =>
+    isWithin(utf8(path), path.length, utf8(directory), directory.length);
   assert.ok(within("a/b/c", "a/b"));
   assert.ok(within("a/b", "a/b"));
   assert.ok(within("a", ""));

@@ -83,7 +83,7 @@ export function writingTests(open: () => FileTree, root: string): void {
         }
         // There the empty name means the directory itself.
         if (bad.length > 0) calls.push(() => tree.statAt(directory, bad, found));
-        for (const call of calls) assert.throws(call, failsWith("EINVAL"), `${textOf(bad)} ${call}`);
+        for (const call of calls) assert.throws(call, failsWith("EINVAL"), `${textOf(bad)} ${call.toString()}`);
       }
     }),
   );

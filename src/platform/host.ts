@@ -10,6 +10,8 @@ export interface Host {
   readonly bootId: string;
   /** Whether a process of this machine is alive. */
   isAlive(processId: number): boolean;
+  /** Absolute. */
+  readonly workingDirectory: string;
   /** Directory for what can be thrown away and found again: $XDG_CACHE_HOME/holdfast or its like. */
   readonly cacheDirectory: string;
   environment(name: string): string | undefined;

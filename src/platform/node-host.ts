@@ -13,6 +13,7 @@ export function nodeHost(): Host {
     processId: process.pid,
     bootId: bootId(),
     isAlive,
+    workingDirectory: process.cwd(),
     cacheDirectory: cacheDirectory(process.platform, process.env, homeDirectory()),
     environment: (name) => process.env[name],
   };

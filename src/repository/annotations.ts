@@ -80,7 +80,10 @@ export async function publishTags(
 /** Each tag once, in the order given. USAGE for tags that are empty, too long, or would break lists of tags. */
 export function checkedTags(tags: readonly string[]): readonly string[] {
   const unique = [...new Set(tags)];
-  const problem = unique.length > TAGS_LIMIT ? `${unique.length} tags, the limit is ${TAGS_LIMIT}` : unique.map(tagProblem).find((found) => found !== undefined);
+  const problem =
+    unique.length > TAGS_LIMIT
+      ? `${unique.length} tags, the limit is ${TAGS_LIMIT}`
+      : unique.map(tagProblem).find((found) => found !== undefined);
   if (problem === undefined) return unique;
   throw new HoldfastError("USAGE", { message: `Cannot use these tags: ${problem}` });
 }
@@ -89,6 +92,7 @@ function tagProblem(tag: string): string | undefined {
   if (tag === "") return "one is empty";
   if (tag.length > TAG_TEXT_LIMIT) return `one has ${tag.length} characters, the limit is ${TAG_TEXT_LIMIT}`;
   // Tags are given and shown in lists separated by commas; control characters would reach terminals.
-  if (/[\p{Cc},]/u.test(tag) || tag !== tag.trim()) return `${JSON.stringify(tag)} has a comma, a control character, or white space at an end`;
+  if (/[\p{Cc},]/u.test(tag) || tag !== tag.trim())
+    return `${JSON.stringify(tag)} has a comma, a control character, or white space at an end`;
   return undefined;
 }

@@ -7,7 +7,9 @@ import { assert } from "../base/assert.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { EntryPageCursor } from "../formats/entry-page.ts";
-import type { EntryTreeWriter, PositionedPage } from "./entry-tree.ts";
+import { pagesOf } from "./entry-tree.ts";
+import type { EntryTreeRoot, EntryTreeWriter, PositionedPage } from "./entry-tree.ts";
+import type { PageSource } from "./pages.ts";
 import { RangeDigest } from "./range-digest.ts";
 
 /** The part of a range that lies in one page: its entries `from` up to but not including `to`. */
@@ -128,4 +130,11 @@ export class BaseImage {
       }
     }
   }
+}
+
+/** An image as the repository holds it; reads its index pages. */
+export async function openBaseImage(source: PageSource, root: EntryTreeRoot): Promise<BaseImage> {
+  const pages: PositionedPage[] = [];
+  for await (const page of pagesOf(source, root)) pages.push(page);
+  return new BaseImage(pages, (page) => source.loadPage("page", page.fingerprint, page.pageBytes));
 }

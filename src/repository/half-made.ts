@@ -93,7 +93,10 @@ function pathIn(directory: string, name: string): string {
 }
 
 function conflict(layout: RepositoryLayout, found: readonly string[], why: string): HoldfastError {
-  const shown = found.toSorted().slice(0, 3).map((name) => `"${name}"`);
+  const shown = found
+    .toSorted()
+    .slice(0, 3)
+    .map((name) => `"${name}"`);
   const more = found.length > shown.length ? ` and ${found.length - shown.length} more` : "";
   return new HoldfastError("TARGET_CONFLICT", {
     message: `Cannot create a repository in "${layout.root}": ${why} (${shown.join(", ")}${more})`,

@@ -67,7 +67,10 @@ async function latestImage(places: RecordPlaces, filter: ImageFilter): Promise<F
   if (image !== undefined) return { image, damaged };
   const readable = images.length === 0 ? "the repository holds no image" : `none of the ${images.length} images matches`;
   throw new HoldfastError("IMAGE_UNKNOWN", {
-    message: damaged.length === 0 ? `There is no latest image: ${readable}` : `There is no latest image: ${readable}, ${damaged.length} records are damaged`,
+    message:
+      damaged.length === 0
+        ? `There is no latest image: ${readable}`
+        : `There is no latest image: ${readable}, ${damaged.length} records are damaged`,
     context: { images: images.length, damaged: damaged.length },
     hint: images.length === 0 ? "Make a backup with `holdfast backup`." : "`holdfast images` shows what there is.",
   });
@@ -106,7 +109,7 @@ function storedImage(id: ImageId, record: ImageRecord, annotations: AnnotationsR
 }
 
 function unknownImage(text: string): HoldfastError {
-  const partial = IMAGE_ID_PATTERN.test(text) ? "" : " (an identifier, the beginning of one, or \"latest\")";
+  const partial = IMAGE_ID_PATTERN.test(text) ? "" : ' (an identifier, the beginning of one, or "latest")';
   return new HoldfastError("IMAGE_UNKNOWN", {
     message: `There is no image "${text.slice(0, 80)}"${partial}`,
     hint: "`holdfast images` shows what there is.",

@@ -104,7 +104,8 @@ export async function unlockKeySlots(place: KeySlotsPlace, passphrase: string): 
       broken.push({ id: candidate.id, problem: error });
     }
   }
-  const others = broken.length === 0 ? "" : ` (${broken.length} more cannot be read: ${broken.map((slot) => slot.id).join(", ")})`;
+  const others =
+    broken.length === 0 ? "" : ` (${broken.length} more cannot be read: ${broken.map((slot) => slot.id).join(", ")})`;
   throw new HoldfastError("WRONG_PASSPHRASE", {
     message: `The passphrase opens none of the ${readable.length} key slots of "${place.layout.root}"${others}`,
     context: { slots: readable.length, unusable: broken.length },

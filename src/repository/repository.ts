@@ -1,11 +1,49 @@
 // What the room offers: our data at rest. Everything else in this folder is private to it.
 
-export { BaseImage } from "./base-image.ts";
+export { publishTags, readAnnotations } from "./annotations.ts";
+export { BaseImage, openBaseImage } from "./base-image.ts";
 export type { RangePiece } from "./base-image.ts";
+export { BlockReader } from "./block-reader.ts";
+export {
+  CentralIndex,
+  LocationBuffer,
+  SessionSegments,
+  isRunVanished,
+  listRuns,
+  rebuildIndex,
+  removeRuns,
+  tidyIndex,
+  writeIndexRun,
+} from "./central-index.ts";
+export type {
+  ContainerContents,
+  IndexLocation,
+  SegmentLocation,
+  SharedCentralIndex,
+  WritableIndexLocation,
+} from "./central-index.ts";
+export { publishCheckpoint, readCheckpoints, removeCheckpoint } from "./checkpoints.ts";
+export { createRepository } from "./create-repository.ts";
+export type { CreateRepositoryOptions } from "./create-repository.ts";
 export { EntryTreeWriter, pagesOf } from "./entry-tree.ts";
 export type { EntryTreeRoot, PositionedPage } from "./entry-tree.ts";
 export { ImageBuilder } from "./image-builder.ts";
 export type { ImageBuilderOptions } from "./image-builder.ts";
+export { findImage, listImageIds, listImages, publishImage, readImageRecord, resolveImageId } from "./images.ts";
+export type { FoundImage, ImageListing } from "./images.ts";
+export { KeyRing } from "./key-ring.ts";
+export type { FingerprintKind, KeyRingData } from "./key-ring.ts";
+export { addKeySlot, changePassphrase, listKeySlots, removeKeySlot } from "./key-slots.ts";
+export type { KeySlotsPlace } from "./key-slots.ts";
+export { openRepository, readRepositoryRecord } from "./open-repository.ts";
+export type { OpenedRepository } from "./open-repository.ts";
 export type { PageKind, PageSink, PageSource } from "./pages.ts";
 export { segmentsOf } from "./segment-list-tree.ts";
+export { SegmentReader } from "./segment-reader.ts";
+export type { BlockSource } from "./segment-reader.ts";
 export type { SegmentSink } from "./segment-sink.ts";
+export { PageWriter, SegmentWriter } from "./segment-writer.ts";
+export type { WrittenContainer } from "./segment-writer.ts";
+export { clearDeadSessions, startSession } from "./sessions.ts";
+export type { Session } from "./sessions.ts";
+export type { DamagedRecord, RecordPlaces } from "./stored-records.ts";

@@ -12,7 +12,7 @@ import { HoldfastError } from "../base/errors.ts";
 import { JsonFields, encodeJson } from "../formats/json-fields.ts";
 import { TEMPORARY_PREFIX, directoriesOf, isTemporaryName, publishExclusively, temporaryNames } from "../media/media.ts";
 import type { TemporaryNames } from "../media/media.ts";
-import type { Clock, EpochMs } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
 import type { Host } from "../platform/host.ts";
 import type { Random } from "../platform/random.ts";
@@ -116,7 +116,7 @@ function readWriter({ files, layout }: SessionPlace, id: string): Writer | undef
     host: fields.text("host"),
     bootId: fields.text("bootId"),
     processId: fields.integer("processId", { least: 1 }),
-    startedAtMs: fields.integer("startedAtMs") as EpochMs,
+    startedAtMs: fields.integer("startedAtMs"),
   };
 }
 

@@ -21,7 +21,8 @@ export function notRecognised(
   layout: RepositoryLayout,
   found: { readonly kind: "file" | "directory" | "other" },
 ): HoldfastError {
-  const { description, hint } = found.kind === "directory" ? describe(files, layout) : { description: "it is not a directory", hint: undefined };
+  const { description, hint } =
+    found.kind === "directory" ? describe(files, layout) : { description: "it is not a directory", hint: undefined };
   return new HoldfastError("REPOSITORY_NOT_RECOGNISED", {
     message: `"${layout.root}" is not a Holdfast repository: ${description}`,
     context: { path: layout.root },

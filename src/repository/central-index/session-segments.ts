@@ -18,7 +18,7 @@ import { FINGERPRINT_BYTES } from "../../base/fingerprint.ts";
 export interface SessionSegmentsOptions {
   /** How many new segments are expected; the first table gets room for them. Memory grows beyond it as needed. */
   readonly expected?: number;
-  /** How many are recorded at most. Address space for them is reserved at once (about 100 bytes each), memory is not. */
+  /** How many are recorded at most. Address space for them (up to 150 bytes each) is reserved at once, memory is not. */
   readonly maximum?: number;
 }
 

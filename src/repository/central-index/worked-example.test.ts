@@ -19,7 +19,10 @@ const page = readFileSync(new URL("../../../docs/formats/index-run.md", import.m
 /** The bytes of the page's example, and the table of what they mean. */
 function exampleOfPage(): { readonly bytes: Uint8Array; readonly table: string[] } {
   const hex = /```hex\n([^`]*)```/.exec(page)?.[1] ?? "";
-  const table = page.slice(page.indexOf("Opened, its pages are:")).split("\n").filter((line) => /^\| \w+ \| \d/.test(line));
+  const table = page
+    .slice(page.indexOf("Opened, its pages are:"))
+    .split("\n")
+    .filter((line) => /^\| \w+ \| \d/.test(line));
   return { bytes: bytesOfHex(hex.replaceAll(/\s/g, "")), table };
 }
 
@@ -91,7 +94,8 @@ test("the example in the format's page reads as the page says", async (context) 
     assert.equal(pagePosition(reader.section(section), 0), start);
     const records: string[] = [];
     reader.forEachPage(section, (plain) => {
-      for (let at = 0; at < plain.length; at += recordBytes) records.push(textOfRecord(plain.subarray(at, at + recordBytes), FIELDS[section]));
+      for (let at = 0; at < plain.length; at += recordBytes)
+        records.push(textOfRecord(plain.subarray(at, at + recordBytes), FIELDS[section]));
     });
     return `| ${section} | ${start}–${start + storedBytes - 1} | ${records.map((record) => `\`${record}\``).join(", ")} |`;
   });
@@ -105,7 +109,12 @@ test("the example in the format's page reads as the page says", async (context) 
     `${volumeId} ${"c1".repeat(32)} 64 1000 3000 ${"d1".repeat(16)} 1800 1200`,
     `${volumeId} ${"c2".repeat(32)} 64 900 1200 ${"d3".repeat(16)} 0 1200`,
   ]);
-  assert.equal(textOfLocation(index.find(Uint8Array.from(repeated(0xe1, 32)))!).split(" ").at(-1), "4000");
+  assert.equal(
+    textOfLocation(index.find(Uint8Array.from(repeated(0xe1, 32)))!)
+      .split(" ")
+      .at(-1),
+    "4000",
+  );
   assert.equal(index.has(Uint8Array.from(repeated(0xe4, 32))), false);
 });
 
@@ -114,7 +123,9 @@ function exampleLocation(context: Parameters<typeof temporaryIndex>[0]): Writabl
 }
 
 function hexLines(bytes: Uint8Array): string {
-  return hexOf(bytes).replaceAll(/(.{2})(?!$)/g, "$1 ").replaceAll(/(.{95}) /g, "$1\n");
+  return hexOf(bytes)
+    .replaceAll(/(.{2})(?!$)/g, "$1 ")
+    .replaceAll(/(.{95}) /g, "$1\n");
 }
 
 /** Field by field; a long field of equal bytes as `e2×32`. */

@@ -16,7 +16,12 @@ export interface TagRules {
 }
 
 /** The listing, or only the tags in it when the directory carries any. */
-export function withoutTagged(tree: FileTree, directory: DirectoryHandle, listing: DirectoryListing, rules: TagRules): DirectoryListing {
+export function withoutTagged(
+  tree: FileTree,
+  directory: DirectoryHandle,
+  listing: DirectoryListing,
+  rules: TagRules,
+): DirectoryListing {
   const tags: number[] = [];
   if (rules.excludeCaches) {
     const position = positionOf(listing, CACHE_TAG);
@@ -26,7 +31,12 @@ export function withoutTagged(tree: FileTree, directory: DirectoryHandle, listin
     const position = positionOf(listing, name);
     if (position >= 0 && !tags.includes(position)) tags.push(position);
   }
-  return tags.length === 0 ? listing : new PartialListing(listing, tags.sort((a, b) => a - b));
+  return tags.length === 0
+    ? listing
+    : new PartialListing(
+        listing,
+        tags.sort((a, b) => a - b),
+      );
 }
 
 class PartialListing implements DirectoryListing {

@@ -19,6 +19,9 @@ export interface Level {
   inodeHigh: number;
   deviceMajor: number;
   deviceMinor: number;
+  /** Numbers of removed directories are used again; times of birth are not. 0 where there is none. */
+  birthSeconds: number;
+  birthNanoseconds: number;
 }
 
 export class OpenLevels {
@@ -53,6 +56,8 @@ export class OpenLevels {
       inodeHigh: 0,
       deviceMajor: 0,
       deviceMinor: 0,
+      birthSeconds: 0,
+      birthNanoseconds: 0,
     });
     if (this.#levels.length - this.#firstOpen > this.#limit) this.#closeLevel(this.#levels[this.#firstOpen++]!);
   }
@@ -86,11 +91,19 @@ export class OpenLevels {
 
   #closeLevel(level: Level): void {
     const stat = this.#stat;
-    this.#tree.statHandle(level.handle!, stat);
+    try {
+      this.#tree.statHandle(level.handle!, stat);
+    } catch (error) {
+      // Gone stale under us. No directory has this number, so opening it again will be refused.
+      if (!(error instanceof FileTreeError)) throw error;
+      stat.inodeLow = -1;
+    }
     level.inodeLow = stat.inodeLow;
     level.inodeHigh = stat.inodeHigh;
     level.deviceMajor = stat.deviceMajor;
     level.deviceMinor = stat.deviceMinor;
+    level.birthSeconds = stat.hasBirthTime ? stat.birthSeconds : 0;
+    level.birthNanoseconds = stat.hasBirthTime ? stat.birthNanoseconds : 0;
     this.#release(level);
   }
 
@@ -111,7 +124,8 @@ export class OpenLevels {
       stat.inodeLow === level.inodeLow &&
       stat.inodeHigh === level.inodeHigh &&
       stat.deviceMajor === level.deviceMajor &&
-      stat.deviceMinor === level.deviceMinor;
+      stat.deviceMinor === level.deviceMinor &&
+      (!stat.hasBirthTime || (stat.birthSeconds === level.birthSeconds && stat.birthNanoseconds === level.birthNanoseconds));
     if (!isSame) throw new FileTreeError("ESTALE", "open directory again");
   }
 }

@@ -14,7 +14,13 @@ const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1");
 function chooses(patterns: readonly string[], path: string, selected = ""): boolean {
   const isDirectory = path.endsWith("/");
   const raw = bytes(isDirectory ? path.slice(0, -1) : path);
-  return new PatternList(patterns.map(bytes)).matches(raw, raw.length, nameStartOf(raw, raw.length), selected.length, isDirectory);
+  return new PatternList(patterns.map(bytes)).matches(
+    raw,
+    raw.length,
+    nameStartOf(raw, raw.length),
+    selected.length,
+    isDirectory,
+  );
 }
 
 test("a name is chosen at any depth, a path from the selected one only", () => {
@@ -133,10 +139,67 @@ function chanceFrom(seed: number): Chance {
   return { below, pick: (from) => from[below(from.length)]! };
 }
 
-const names = ["a", "b", "ab", "abc", "a.b", ".a", "a b", "b ", "[a]", "*", "]", "-", "!a", "#a", "a\\b", "\xff", "a\xc3\xa9", "A", "1"];
+const names = [
+  "a",
+  "b",
+  "ab",
+  "abc",
+  "a.b",
+  ".a",
+  "a b",
+  "b ",
+  "[a]",
+  "*",
+  "]",
+  "-",
+  "!a",
+  "#a",
+  "a\\b",
+  "\xff",
+  "a\xc3\xa9",
+  "A",
+  "1",
+];
 const nameParts = [
-  ...["a", "b", "c", "ab", ".", "*", "?", "a*", "*b", "*.b", "[a-c]", "[!a]", "[^b]", "[]a]", "[a-]", "[[:alpha:]]", "[[:digit:]-]"],
-  ...["[[:upper:]]", "\\a", "\\*", "\\[", "\\!a", "\\#a", "\\ ", "[\\]]", "[", "[a", "\xff", "\xc3", "?b", " ", "-", "1", "A", "[*]"],
+  ...[
+    "a",
+    "b",
+    "c",
+    "ab",
+    ".",
+    "*",
+    "?",
+    "a*",
+    "*b",
+    "*.b",
+    "[a-c]",
+    "[!a]",
+    "[^b]",
+    "[]a]",
+    "[a-]",
+    "[[:alpha:]]",
+    "[[:digit:]-]",
+  ],
+  ...[
+    "[[:upper:]]",
+    "\\a",
+    "\\*",
+    "\\[",
+    "\\!a",
+    "\\#a",
+    "\\ ",
+    "[\\]]",
+    "[",
+    "[a",
+    "\xff",
+    "\xc3",
+    "?b",
+    " ",
+    "-",
+    "1",
+    "A",
+    "[*]",
+  ],
 ];
 
 function randomPattern(chance: Chance): string {
@@ -192,7 +255,9 @@ test("patterns mean what they mean to git, on generated trees and pattern files"
       const lines = Array.from({ length: 1 + chance.below(6) }, () => randomPattern(chance)).filter(comparable);
       const file = bytes(`${lines.join("\n")}\n`);
       writeFileSync(join(root, ".git", "info", "exclude"), file);
-      const fields = git(["check-ignore", "--no-index", "--verbose", "--non-matching", "-z", "--stdin"], asked).toString("latin1").split("\0");
+      const fields = git(["check-ignore", "--no-index", "--verbose", "--non-matching", "-z", "--stdin"], asked)
+        .toString("latin1")
+        .split("\0");
       const ignored = new Set<string>();
       for (let i = 0; i + 3 < fields.length; i += 4) {
         const pattern = fields[i + 2]!;
@@ -200,9 +265,7 @@ test("patterns mean what they mean to git, on generated trees and pattern files"
       }
 
       // Here the tree's top is the selected path "top", where git's leading "/" is our "./".
-      const list = new PatternList(
-        parsePatternFile(file).map((line) => bytes(textOfLatin(line).replace(/^(!?)\//, "$1./"))),
-      );
+      const list = new PatternList(parsePatternFile(file).map((line) => bytes(textOfLatin(line).replace(/^(!?)\//, "$1./"))));
       const chosen = new Set<string>();
       let skipped: string | undefined;
       for (const { path, isDirectory } of paths) {

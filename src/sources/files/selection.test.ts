@@ -62,9 +62,15 @@ test("paths of the command line are required, also when they merged into another
 });
 
 test("an empty path and a zero byte are refused", () => {
-  assert.throws(() => select(""), (error) => hasCode(error, "USAGE"));
+  assert.throws(
+    () => select(""),
+    (error) => hasCode(error, "USAGE"),
+  );
   const builder = new SelectionBuilder(utf8("/w"));
-  assert.throws(() => builder.addList(utf8("a\0b\n"), "newline"), (error) => hasCode(error, "USAGE"));
+  assert.throws(
+    () => builder.addList(utf8("a\0b\n"), "newline"),
+    (error) => hasCode(error, "USAGE"),
+  );
 });
 
 test("a hundred thousand paths are selected quickly", () => {

@@ -94,7 +94,10 @@ export class SelectionBuilder {
   #add(path: Uint8Array): void {
     if (path.length === 0 || path.includes(0)) {
       throw new HoldfastError("USAGE", {
-        message: path.length === 0 ? "Cannot back up a path that is empty" : `Cannot back up "${textOf(path)}": a path holds no zero byte`,
+        message:
+          path.length === 0
+            ? "Cannot back up a path that is empty"
+            : `Cannot back up "${textOf(path)}": a path holds no zero byte`,
         hint: "If a list separates its paths by zero bytes, say so.",
       });
     }

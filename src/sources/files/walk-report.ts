@@ -18,8 +18,9 @@ export interface WalkProblem {
  * - link-stored: a selected path is a symbolic link and was stored as one; with a "/" at its end it would be followed.
  * - link-followed: a selected path, or one on the way to it, is a symbolic link and was stored as the directory it leads to.
  * - excluded: a selected path is left out by a pattern.
+ * - ancestor-unknown: a directory on the way to a selected path may be passed but not looked at, so it is no entry.
  */
-export type WalkNoticeKind = "socket" | "link-stored" | "link-followed" | "excluded";
+export type WalkNoticeKind = "socket" | "link-stored" | "link-followed" | "excluded" | "ancestor-unknown";
 
 export interface WalkNotice {
   readonly path: Uint8Array;
@@ -40,7 +41,7 @@ export interface WalkCounts {
 }
 
 /** Codes that say something about this process and not about the entry; going on would lose entry after entry. */
-const ours: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "EBADF", "EINVAL"]);
+const ours: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "EBADF"]);
 
 /** The code of a failed call on an entry; anything else is thrown on. */
 export function codeOfEntryFailure(error: unknown): string {

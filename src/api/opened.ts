@@ -1,0 +1,71 @@
+// An opened repository with what every job needs at hand: the index, a reader of pages, the keys as tools.
+
+import { createFingerprinter } from "../engine/engine.ts";
+import type { Fingerprinter } from "../engine/engine.ts";
+import type { Volume, VolumeId } from "../media/media.ts";
+import { BlockReader, CentralIndex, SegmentReader } from "../repository/repository.ts";
+import type { FingerprintKind, KeyRing, OpenedRepository, RecordPlaces } from "../repository/repository.ts";
+import type { Services } from "./services.ts";
+import type { WorkerSetup } from "./worker-messages.ts";
+
+export type Fingerprinters = Readonly<Record<FingerprintKind, Fingerprinter>>;
+
+export class Opened {
+  readonly services: Services;
+  readonly repository: OpenedRepository;
+  readonly fingerprinters: Fingerprinters;
+  readonly cacheDirectory: string;
+  readonly threadCount: number;
+  readonly places: RecordPlaces;
+  #index: CentralIndex | undefined;
+  #reader: SegmentReader | undefined;
+
+  constructor(services: Services, repository: OpenedRepository, options: { readonly cacheDirectory: string; readonly threads: number }) {
+    this.services = services;
+    this.repository = repository;
+    this.cacheDirectory = options.cacheDirectory;
+    this.threadCount = options.threads;
+    this.fingerprinters = fingerprintersOf(repository.keyRing, services);
+    this.places = { volumes: repository.volumes, keyRing: repository.keyRing };
+  }
+
+  /** Opened at first use: listing images needs no index. */
+  get index(): CentralIndex {
+    this.#index ??= CentralIndex.open(this.indexLocation);
+    return this.#index;
+  }
+
+  get indexLocation(): { files: Services["files"]; directory: string; indexKey: Uint8Array; repositoryId: Uint8Array } {
+    const { layout, keyRing, id } = this.repository;
+    return { files: this.services.files, directory: layout.index, indexKey: keyRing.index, repositoryId: id };
+  }
+
+  get reader(): SegmentReader {
+    this.#reader ??= new SegmentReader({
+      index: this.index,
+      blocks: blockReaderOf(this.repository.keyRing, this.repository.volumes, this.services),
+      fingerprinters: this.fingerprinters,
+    });
+    return this.#reader;
+  }
+
+  /** What every worker is given. */
+  workerSetup(): Pick<WorkerSetup, "keyRing" | "volumes"> {
+    const volumes = this.repository.volumes.map(({ id, path }) => ({ id, path }));
+    return { keyRing: this.repository.keyRing.toData(), volumes };
+  }
+
+  close(): void {
+    this.#index?.close();
+  }
+}
+
+export function fingerprintersOf(keyRing: KeyRing, services: Services): Fingerprinters {
+  const of = (kind: FingerprintKind): Fingerprinter => createFingerprinter(keyRing.fingerprint(kind), services.loadBlake);
+  return { data: of("data"), page: of("page"), list: of("list") };
+}
+
+export function blockReaderOf(keyRing: KeyRing, volumes: readonly Volume[], services: Services): BlockReader {
+  const byId = new Map<VolumeId, Volume>(volumes.map((volume) => [volume.id, volume]));
+  return new BlockReader({ volumes: byId, keyRing, random: services.random });
+}

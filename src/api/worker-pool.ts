@@ -1,0 +1,92 @@
+// The worker threads of one job: requests with numbers, answers in any order, a failure ends everything.
+
+import { releaseNow } from "../engine/engine.ts";
+import { startWorkers } from "../platform/threads.ts";
+import type { WorkerThread } from "../platform/threads.ts";
+import type { Services } from "./services.ts";
+import { errorOf } from "./worker-messages.ts";
+import type { WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
+
+export type PublishedContainer = Extract<WorkerReply, { kind: "container" }>;
+
+interface Waiting {
+  readonly resolve: (bytes: Uint8Array) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class Thread {
+  readonly #worker: WorkerThread<WorkerRequest, WorkerReply>;
+  readonly #waiting = new Map<number, Waiting>();
+  #number = 0;
+  #failure: unknown;
+
+  constructor(worker: WorkerThread<WorkerRequest, WorkerReply>, onContainer: (container: PublishedContainer) => void) {
+    this.#worker = worker;
+    worker.onMessage((reply) => {
+      if (reply.kind === "container") onContainer(reply);
+      else this.#settle(reply);
+    });
+    worker.onFailure((error) => {
+      this.#failure = error;
+      for (const waiting of this.#waiting.values()) waiting.reject(error);
+      this.#waiting.clear();
+    });
+  }
+
+  #settle(reply: Exclude<WorkerReply, { kind: "container" }>): void {
+    const waiting = this.#waiting.get(reply.number);
+    if (waiting === undefined) return;
+    this.#waiting.delete(reply.number);
+    if (reply.kind === "failed") waiting.reject(errorOf(reply.error));
+    else waiting.resolve(reply.kind === "served" ? reply.bytes : new Uint8Array(0));
+  }
+
+  serve(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+    return this.#request((number) => {
+      this.#worker.post({ kind: "serve", number, bytes });
+      releaseNow(bytes);
+    });
+  }
+
+  async flush(): Promise<void> {
+    await this.#request((number) => this.#worker.post({ kind: "flush", number }));
+  }
+
+  #request(post: (number: number) => void): Promise<Uint8Array> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure as Error);
+    return new Promise((resolve, reject) => {
+      const number = this.#number++;
+      this.#waiting.set(number, { resolve, reject });
+      post(number);
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.#worker.stop();
+  }
+}
+
+export class WorkerPool implements AsyncDisposable {
+  readonly threads: readonly Thread[];
+
+  /** `onContainer` hears of every container that a worker has published. */
+  constructor(services: Services, count: number, setup: WorkerSetup, onContainer: (container: PublishedContainer) => void = () => undefined) {
+    const options = {
+      entry: services.workerEntry,
+      count,
+      workerData: setup,
+      // Small young generations: what the workers allocate dies at once, and memory is counted per thread.
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    };
+    this.threads = startWorkers<WorkerRequest, WorkerReply>(options).map((worker) => new Thread(worker, onContainer));
+  }
+
+  /** Resolves when everything served so far is published and durable. */
+  async flush(): Promise<void> {
+    await Promise.all(this.threads.map((thread) => thread.flush()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.threads.map((thread) => thread.stop()));
+  }
+}

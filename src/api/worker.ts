@@ -1,0 +1,96 @@
+// The inside of a worker thread: one service for its whole life, requests one after another, answers in order.
+
+import type { Cutter } from "../engine/engine.ts";
+import { Cutter as ContentCutter, createFingerprinter } from "../engine/engine.ts";
+import { FileReader } from "../client/client.ts";
+import { openDirectoryVolume, temporaryNames } from "../media/media.ts";
+import type { WorkerPort } from "../platform/threads.ts";
+import { CentralIndex, KeyRing, SegmentWriter, SessionSegments } from "../repository/repository.ts";
+import type { Services } from "./services.ts";
+import { plainError } from "./worker-messages.ts";
+import type { WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
+
+interface WorkerService {
+  serve(request: Uint8Array): Promise<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer>;
+  flush?(): Promise<void>;
+}
+
+export type WorkerServices = Omit<Services, "workerEntry" | "version" | "runCommand" | "readCommand" | "host">;
+
+/** Serves until the thread is stopped. A request that fails is answered with its error; the next one is tried all the same. */
+export function serveWorker(port: WorkerPort<WorkerRequest, WorkerReply>, services: WorkerServices): void {
+  const service = createService(port.data as WorkerSetup, services, (reply) => port.post(reply));
+  let previous: Promise<void> = Promise.resolve();
+  port.onMessage((request) => {
+    previous = previous.then(() => answer(service, request)).then(({ reply, transfer }) => port.post(reply, transfer));
+  });
+}
+
+async function answer(service: WorkerService, request: WorkerRequest): Promise<{ reply: WorkerReply; transfer: ArrayBuffer[] }> {
+  const { number } = request;
+  try {
+    if (request.kind === "flush") {
+      await service.flush?.();
+      return { reply: { kind: "flushed", number }, transfer: [] };
+    }
+    const bytes = await service.serve(request.bytes);
+    return { reply: { kind: "served", number, bytes }, transfer: [bytes.buffer] };
+  } catch (error) {
+    return { reply: { kind: "failed", number, error: plainError(error) }, transfer: [] };
+  }
+}
+
+function createService(setup: WorkerSetup, services: WorkerServices, post: (reply: WorkerReply) => void): WorkerService {
+  switch (setup.role) {
+    case "read":
+      return createReadService(setup, services, post);
+    default:
+      throw new Error(`Broken invariant: no service for the role ${(setup as { role: string }).role}`);
+  }
+}
+
+function createReadService(
+  setup: Extract<WorkerSetup, { role: "read" }>,
+  services: WorkerServices,
+  post: (reply: WorkerReply) => void,
+): WorkerService {
+  const { files, random, clock, loadBlake } = services;
+  const keyRing = new KeyRing(setup.keyRing);
+  const place = setup.volumes.find(({ id }) => id === setup.volumeId);
+  if (place === undefined) throw new Error("Broken invariant: the volume to write to is among the volumes");
+  const volume = openDirectoryVolume({
+    files,
+    path: place.path,
+    repositoryId: keyRing.repositoryId,
+    temporaryNames: temporaryNames(setup.sessionId, random),
+  });
+  const sink = new SegmentWriter({
+    kind: "data",
+    volume,
+    keyRing,
+    random,
+    compression: setup.compression,
+    index: CentralIndex.fromShared(files, setup.index),
+    session: SessionSegments.fromShared(setup.sessionSegments),
+    loadBlake,
+    onContainer: (container) => post({ kind: "container", ...container }),
+  });
+  const fingerprinter = createFingerprinter(keyRing.fingerprint("data"), loadBlake);
+  const cutter: Cutter = new ContentCutter(keyRing.cut);
+  const reader = new FileReader({
+    tree: services.openFileTree().tree,
+    clock,
+    cutter,
+    fingerprintOf: (bytes) => fingerprinter.of(bytes),
+    sink,
+    withAttributes: setup.withAttributes,
+  });
+  return {
+    async serve(request) {
+      const response = reader.serve(request);
+      await sink.settle();
+      return response;
+    },
+    flush: () => sink.flush(),
+  };
+}

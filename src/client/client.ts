@@ -1,0 +1,12 @@
+// What the room offers: the sending half of a backup.
+
+export { BackupRun } from "./backup-run.ts";
+export type { BackupConnection, BackupRunParts, BackupRunSettings } from "./backup-run.ts";
+export { attributesSize, entryBodyOf } from "./entry-body.ts";
+export { FileReader } from "./file-reader.ts";
+export type { FileReaderParts } from "./file-reader.ts";
+export { ReaderPool } from "./reader-pool.ts";
+export type { ReadingThread } from "./reader-pool.ts";
+export { TrackLog, TrackLogWriter } from "./track-log.ts";
+export type { TrackLogKeys } from "./track-log.ts";
+export { TrackLogStore } from "./track-log-store.ts";

@@ -1,0 +1,123 @@
+// One backup as the repository sees it: gathers the containers that are published, indexes them, and commits.
+//
+// The order is what makes it safe (docs/design/durability.md): containers, then the index run that finds their
+// segments, then the image record. Whatever precedes the record is garbage if the power goes; nothing follows it but what can
+// be derived again.
+
+import { HoldfastError, messageOf } from "../base/errors.ts";
+import { bytesOfHex, hexOf } from "../base/bytes.ts";
+import type { Fingerprint } from "../base/fingerprint.ts";
+import type { Volume } from "../media/media.ts";
+import { NO_ITEMS, NO_STATISTICS } from "../model/image.ts";
+import type { ImageId, ImageRecord, ImageRoot } from "../model/image.ts";
+import type { Random } from "../platform/random.ts";
+import { openBaseImage, publishCheckpoint, publishImage, removeCheckpoint, writeIndexRun } from "../repository/repository.ts";
+import type { BaseImage, ContainerContents, EntryTreeRoot, KeyRing, PageSink, PageSource, WritableIndexLocation } from "../repository/repository.ts";
+import type { AssemblerServices } from "./image-assembler.ts";
+
+export interface BackupSessionParts {
+  /** Writable. */
+  readonly volume: Volume;
+  readonly keyRing: KeyRing;
+  readonly random: Random;
+  readonly indexLocation: WritableIndexLocation;
+  readonly pages: PageSource;
+  /** Where pages go; `flush` publishes what is under way. */
+  readonly pageSink: PageSink & { flush(): Promise<void> };
+  /** Publishes the data that is under way. */
+  readonly flushData: () => Promise<void>;
+  readonly pageFingerprintOf: (bytes: Uint8Array) => Fingerprint;
+  /** The root of an image or a checkpoint, undefined when there is none of that name. */
+  readonly rootOf: (id: string) => Promise<ImageRoot | undefined>;
+  /** For checkpoints: what is known of the image before it is complete. */
+  readonly description: Pick<ImageRecord, "source" | "host" | "user" | "paths" | "tags" | "startedAtMs" | "options" | "holdfastVersion">;
+  /** Completes the record that the client sent; called once everything is durable, so that its figures are final. */
+  readonly complete: (record: string, root: ImageRoot) => ImageRecord;
+  /** Checkpoints that this image makes superfluous. */
+  readonly oldCheckpoints: readonly string[];
+}
+
+export class BackupSession implements AssemblerServices {
+  readonly sink: PageSink;
+  readonly fingerprintOf: (bytes: Uint8Array) => Fingerprint;
+  readonly #parts: BackupSessionParts;
+  #unindexed: ContainerContents[] = [];
+  #checkpoints: string[];
+
+  constructor(parts: BackupSessionParts) {
+    this.#parts = parts;
+    this.sink = parts.pageSink;
+    this.fingerprintOf = parts.pageFingerprintOf;
+    this.#checkpoints = [...parts.oldCheckpoints];
+  }
+
+  /** To be told of every container, data and pages alike, when it is durable. */
+  addContainer(contents: ContainerContents): void {
+    this.#unindexed.push(contents);
+  }
+
+  async openBase(imageId: string): Promise<BaseImage | { readonly refused: string }> {
+    try {
+      const root = await this.#parts.rootOf(imageId);
+      if (root === undefined) return { refused: `there is no image ${imageId}` };
+      return await openBaseImage(this.#parts.pages, treeRootOf(root));
+    } catch (error) {
+      // A damaged base costs a full reading, never the backup; `verify` is where the damage is reported.
+      if (error instanceof HoldfastError) return { refused: `image ${imageId} cannot be read: ${messageOf(error)}` };
+      throw error;
+    }
+  }
+
+  async checkpoint(root: EntryTreeRoot): Promise<void> {
+    await this.#makeDurable();
+    const { volume, keyRing, random, description } = this.#parts;
+    const record: ImageRecord = {
+      ...description,
+      finishedAtMs: description.startedAtMs,
+      base: null,
+      root: imageRootOf(root),
+      statistics: NO_STATISTICS,
+      owners: {},
+      groups: {},
+      unreadable: NO_ITEMS,
+      skippedSockets: NO_ITEMS,
+      changedWhileRead: NO_ITEMS,
+    };
+    const name = await publishCheckpoint({ volume, keyRing, random }, record);
+    await this.#removeCheckpoints();
+    this.#checkpoints = [name];
+  }
+
+  async commit(root: EntryTreeRoot, record: string): Promise<ImageId> {
+    await this.#makeDurable();
+    const { volume, keyRing, random } = this.#parts;
+    const image = await publishImage({ volume, keyRing, random }, this.#parts.complete(record, imageRootOf(root)));
+    await this.#removeCheckpoints();
+    return image.id;
+  }
+
+  /** When it resolves, every segment stored so far is in a published container and in the index. */
+  async #makeDurable(): Promise<void> {
+    await this.#parts.flushData();
+    await this.#parts.pageSink.flush();
+    const containers = this.#unindexed;
+    this.#unindexed = [];
+    if (containers.length > 0) await writeIndexRun({ ...this.#parts.indexLocation, containers });
+  }
+
+  async #removeCheckpoints(): Promise<void> {
+    const superfluous = this.#checkpoints;
+    this.#checkpoints = [];
+    for (const name of superfluous) await removeCheckpoint(this.#parts.volume, name);
+  }
+}
+
+export function imageRootOf(root: EntryTreeRoot): ImageRoot {
+  const { fingerprint, level, entryCount, pageBytes } = root;
+  return { fingerprint: hexOf(fingerprint), level, entryCount, pageBytes };
+}
+
+export function treeRootOf(root: ImageRoot): EntryTreeRoot {
+  const { fingerprint, level, entryCount, pageBytes } = root;
+  return { fingerprint: bytesOfHex(fingerprint) as Fingerprint, level, entryCount, pageBytes };
+}

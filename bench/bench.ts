@@ -4,6 +4,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { requireDataset, type DatasetName, type DatasetOptions } from "./datasets.ts";
+import { occupy } from "./files.ts";
 import { HELP, readOptions, type Options } from "./options.ts";
 import { obtainTime } from "./peers.ts";
 import { disturbances, markdownTable, rowsOf, type Row } from "./report.ts";
@@ -27,6 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const { directory, mirror, scale, holdfast } = options;
+  using _occupied = occupy(directory);
   const peerOptions = { directory, mirror, say };
   const data: DatasetOptions = { directory: path.join(directory, "data"), scale, mirror, say };
   const time = obtainTime(peerOptions);

@@ -69,6 +69,21 @@ export function emptyDirectory(directory: string): string {
   return directory;
 }
 
+/**
+ * Takes the directory for this process until disposed of: two benchmarks at once would measure each other, and one would
+ * take the trees that the other has swapped for the leftovers of a killed run.
+ */
+export function occupy(directory: string): Disposable {
+  fs.mkdirSync(directory, { recursive: true });
+  const file = path.join(directory, "in-use-by");
+  const owner = fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
+  if (owner !== "" && fs.existsSync(`/proc/${owner}`)) {
+    throw new Error(`another benchmark (process ${owner}) works in ${directory}; if it does not, remove ${file}`);
+  }
+  fs.writeFileSync(file, String(process.pid));
+  return { [Symbol.dispose]: () => fs.rmSync(file, { force: true }) };
+}
+
 /** The newest modification time below the paths, in milliseconds; 0 when none of them exists. */
 export function newestModification(paths: readonly string[]): number {
   let newest = 0;

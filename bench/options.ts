@@ -18,7 +18,7 @@ Usage: node bench/bench.ts [options]
                    something else used 15 % of the processors; for shared machines (default 0: never)
   --scale S        full (default) or small; small needs no network for its data and says nothing about speed
   --data DIR       where peers, data, repositories and results are kept (default build/bench; full scale needs about
-                   20 GB, twelve of them kept)
+                   16 GB, twelve of them kept)
   --holdfast FILE  the Holdfast to measure (default build/holdfast if built, else bin/holdfast.js)
   --mirror URL     Debian mirror to fetch from (default ${DEBIAN_MIRROR})
   --prepare        only fetch the peers and make the data

@@ -63,17 +63,20 @@ export async function runCases(
     const startUp = one.kind === "list" || one.kind === "version";
     const data: DatasetOptions = startUp ? { ...options.data, scale: "small" } : options.data;
     const dataset = await requireDataset(one.dataset, one.kind === "next", data);
+    const isReused = cases[position + 1]?.dataset === one.dataset;
     const runs: Partial<Record<ToolName, Run[]>> = {};
     for (let round = 0; round < options.runs; round++) {
       for (let turn = 0; turn < tools.length; turn++) {
         const tool = tools[(round + turn) % tools.length] as Tool;
         const run = await leastDisturbed(options, () => runOnce(one, tool, dataset, shelf, options));
         (runs[tool.name] ??= []).push(run);
+        // Three large repositories at once would double the disk that is needed.
+        if (one.kind === "first" && !isReused) shelf.remove(tool);
         options.say(describe(one, tool, round, run));
       }
     }
     finished({ case: one, dataset: { description: dataset.description, totals: dataset.totals }, runs });
-    if (cases[position + 1]?.dataset !== one.dataset) shelf.clear();
+    if (!isReused) shelf.clear();
   }
   removeTree(options.work);
 }

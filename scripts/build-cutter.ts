@@ -26,13 +26,17 @@ export async function compileCutter(): Promise<Uint8Array> {
       listFiles: () => [],
     },
   );
-  if (error !== null || module === undefined) throw new Error(`Cannot compile the cutter: ${stderr.toString()}`, { cause: error });
+  if (error !== null || module === undefined)
+    throw new Error(`Cannot compile the cutter: ${stderr.toString()}`, { cause: error });
   return module;
 }
 
 /** The text of cutter-wasm.ts. */
 export function textOfCutterModule(module: Uint8Array): string {
-  const lines = Buffer.from(module).toString("base64").match(/.{1,100}/g) ?? [];
+  const lines =
+    Buffer.from(module)
+      .toString("base64")
+      .match(/.{1,100}/g) ?? [];
   return [
     "// Made by scripts/build-cutter.ts from cutter/cutter.as.ts. Do not edit.",
     "",

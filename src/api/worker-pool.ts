@@ -14,16 +14,28 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+type StartedThread = WorkerThread<WorkerRequest, WorkerReply>;
+
+/** Starts with its first request: a backup of nothing new needs no threads. */
 class Thread {
-  readonly #worker: WorkerThread<WorkerRequest, WorkerReply>;
+  readonly #start: () => StartedThread;
+  readonly #onContainer: (container: PublishedContainer) => void;
   readonly #waiting = new Map<number, Waiting>();
+  #worker: StartedThread | undefined;
   #number = 0;
   #failure: unknown;
 
-  constructor(worker: WorkerThread<WorkerRequest, WorkerReply>, onContainer: (container: PublishedContainer) => void) {
+  constructor(start: () => StartedThread, onContainer: (container: PublishedContainer) => void) {
+    this.#start = start;
+    this.#onContainer = onContainer;
+  }
+
+  #started(): StartedThread {
+    if (this.#worker !== undefined) return this.#worker;
+    const worker = this.#start();
     this.#worker = worker;
     worker.onMessage((reply) => {
-      if (reply.kind === "container") onContainer(reply);
+      if (reply.kind === "container") this.#onContainer(reply);
       else this.#settle(reply);
     });
     worker.onFailure((error) => {
@@ -31,6 +43,7 @@ class Thread {
       for (const waiting of this.#waiting.values()) waiting.reject(error);
       this.#waiting.clear();
     });
+    return worker;
   }
 
   #settle(reply: Exclude<WorkerReply, { kind: "container" }>): void {
@@ -43,13 +56,14 @@ class Thread {
 
   serve(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     return this.#request((number) => {
-      this.#worker.post({ kind: "serve", number, bytes });
+      this.#started().post({ kind: "serve", number, bytes });
       releaseNow(bytes);
     });
   }
 
   async flush(): Promise<void> {
-    await this.#request((number) => this.#worker.post({ kind: "flush", number }));
+    if (this.#worker === undefined) return;
+    await this.#request((number) => this.#started().post({ kind: "flush", number }));
   }
 
   #request(post: (number: number) => void): Promise<Uint8Array> {
@@ -61,8 +75,8 @@ class Thread {
     });
   }
 
-  stop(): Promise<void> {
-    return this.#worker.stop();
+  async stop(): Promise<void> {
+    await this.#worker?.stop();
   }
 }
 
@@ -78,7 +92,8 @@ export class WorkerPool implements AsyncDisposable {
       // Small young generations: what the workers allocate dies at once, and memory is counted per thread.
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
     };
-    this.threads = startWorkers<WorkerRequest, WorkerReply>(options).map((worker) => new Thread(worker, onContainer));
+    const start = (): StartedThread => startWorkers<WorkerRequest, WorkerReply>({ ...options, count: 1 })[0] as StartedThread;
+    this.threads = Array.from({ length: count }, () => new Thread(start, onContainer));
   }
 
   /** Resolves when everything served so far is published and durable. */

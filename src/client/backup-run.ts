@@ -49,6 +49,7 @@ export interface BackupRunParts {
   readonly attributeParts: (attributes: readonly EntryAttribute[]) => Pick<EntryBody, "attributes" | "storedAttributes">;
   readonly statistics: BackupStatistics;
   readonly onProblem: (problem: SourceProblem) => void;
+  readonly onChangedWhileRead: (path: Uint8Array) => void;
   /** Called often; cheap. */
   readonly onProgress: (path: () => string) => void;
   readonly settings: BackupRunSettings;
@@ -142,11 +143,15 @@ export class BackupRun {
     this.#noteOwner(stat.userId, stat.groupId);
     if (isFile) statistics.sourceBytes += stat.sizeBytes;
     else if (stat.kind === KIND_DIRECTORY) statistics.directories++;
+    else if (stat.kind === KIND_SYMBOLIC_LINK) statistics.symbolicLinks++;
     else statistics.others++;
     const cursor = this.#cursor;
     if (isInBase && isUnchanged(stat, cursor.entry, cursor.view, settings.rules)) {
       if (!isFile || settings.rescans === undefined || !settings.rescans(walk.path, walk.pathLength)) {
-        if (isFile) statistics.filesUnchanged++;
+        if (isFile) {
+          statistics.filesUnchanged++;
+          statistics.bytesUnchanged += stat.sizeBytes;
+        }
         this.#extendClaim(cursor.base, cursor.position);
         return;
       }
@@ -209,6 +214,7 @@ export class BackupRun {
     const { stat, path, pathLength } = walk;
     this.#endClaim();
     const fixedSegmentBytes = settings.fixedSegmentBytes(path, pathLength, stat.sizeBytes, stat.allocatedBytes);
+    this.#parts.statistics.bytesToRead += stat.sizeBytes;
     const parts = Math.max(1, Math.ceil(stat.sizeBytes / STRETCH_BYTES));
     const file: PendingFile = {
       kind: "file",
@@ -453,7 +459,10 @@ export class BackupRun {
 
   #countFile(file: PendingFile, response: ReadResponse): void {
     const { statistics } = this.#parts;
-    if (response.changedWhileRead) statistics.changedWhileRead++;
+    if (response.changedWhileRead) {
+      statistics.changedWhileRead++;
+      this.#parts.onChangedWhileRead(file.path);
+    }
     if (file.expectedBody !== undefined) {
       statistics.filesUnchanged++;
       if (!response.contentFollows && !equalBytes(file.expectedBody, response.body)) statistics.silentChanges++;

@@ -5,6 +5,8 @@ export type { BackupConnection, BackupRunParts, BackupRunSettings } from "./back
 export { attributesSize, entryBodyOf } from "./entry-body.ts";
 export { FileReader } from "./file-reader.ts";
 export type { FileReaderParts } from "./file-reader.ts";
+export { StreamReader } from "./stream-reader.ts";
+export { rehearsedRead } from "./rehearsal.ts";
 export { ReaderPool } from "./reader-pool.ts";
 export type { ReadingThread } from "./reader-pool.ts";
 export { TrackLog, TrackLogWriter } from "./track-log.ts";

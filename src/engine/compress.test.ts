@@ -45,7 +45,10 @@ test("random, compressed and barely compressible data is stored", () => {
 });
 
 test("random data with a twentieth of something else is still compressed", () => {
-  for (const [level, rest] of [["fast", new Uint8Array(52_429)], ["default", wordyBytes(5, 80_000)]] as const) {
+  for (const [level, rest] of [
+    ["fast", new Uint8Array(52_429)],
+    ["default", wordyBytes(5, 80_000)],
+  ] as const) {
     const mixed = randomBytes(6, MEBIBYTE);
     mixed.set(rest, 300_000);
     assert.equal(new BlockCompressor(level).compress(mixed).codec, CODEC_ZSTD, level);

@@ -18,7 +18,7 @@ export function referenceCut(parameters: CutterParameters, sizes: CutSizes, byte
 export function referenceCuts(key: Uint8Array, sizes: CutSizes, bytes: Uint8Array): number[] {
   const parameters = deriveCutterParameters(key, sizes);
   const ends: number[] = [];
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0; start < bytes.length;) {
     start = referenceCut(parameters, sizes, bytes, start);
     ends.push(start);
   }

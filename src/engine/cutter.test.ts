@@ -15,7 +15,7 @@ const oddSizes: CutSizes = { minimum: 67, normal: 2051, maximum: 3001 };
 /** The ends of all segments of the bytes in the window from `from` to `to`, all at hand at once. */
 function cutsBetween(cutter: Cutter, from: number, to: number): number[] {
   const ends: number[] = [];
-  for (let start = from; start < to; ) {
+  for (let start = from; start < to;) {
     start = cutter.next(start, to, true);
     ends.push(start);
   }
@@ -26,7 +26,12 @@ function structuredSamples(): Record<string, Uint8Array> {
   const records = new Uint8Array(60_000);
   const view = new DataView(records.buffer);
   for (let row = 0; row < 2500; row++) view.setFloat64(row * 24, row / 8);
-  const pairs = Object.fromEntries([1, 2, 3, 5, 7, 8, 32, 33].map((period) => [`period ${period}`, Uint8Array.from({ length: 30_000 }, (_, i) => ((i % period) * 37) & 0xff)]));
+  const pairs = Object.fromEntries(
+    [1, 2, 3, 5, 7, 8, 32, 33].map((period) => [
+      `period ${period}`,
+      Uint8Array.from({ length: 30_000 }, (_, i) => ((i % period) * 37) & 0xff),
+    ]),
+  );
   return {
     random: randomBytes(1, 120_000),
     words: wordyBytes(2, 120_000),
@@ -143,7 +148,11 @@ test("an insertion changes the segments around it and no others", () => {
 test("another key cuts elsewhere", () => {
   const data = randomBytes(9, 200_000);
   const one = new Set(referenceCuts(key, smallSizes, data));
-  const other = referenceCuts(key.map((byte) => byte ^ 1), smallSizes, data);
+  const other = referenceCuts(
+    key.map((byte) => byte ^ 1),
+    smallSizes,
+    data,
+  );
   assert.ok(other.filter((end) => one.has(end)).length <= 2);
 });
 

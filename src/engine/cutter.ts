@@ -8,7 +8,17 @@ import { DEFAULT_CUT_SIZES, deriveCutterParameters, type CutSizes } from "./cutt
 import { webAssembly } from "./wasm.ts";
 
 /** Where the constants lie in the module's memory; cutter.as.ts has the same list. */
-const AT = { tableLow: 0, tableHigh: 16, magic: 32, keys: 64, factors: 96, finalFactor: 128, limits: 136, sizes: 152, window: 4096 };
+const AT = {
+  tableLow: 0,
+  tableHigh: 16,
+  magic: 32,
+  keys: 64,
+  factors: 96,
+  finalFactor: 128,
+  limits: 136,
+  sizes: 152,
+  window: 4096,
+};
 /** The last step of a scan loads, and ignores, up to this many bytes behind the data. */
 const SLACK_BYTES = 64;
 const PAGE_BYTES = 65_536;
@@ -26,7 +36,10 @@ export class Cutter {
 
   /** `key` is the 32-byte subkey of purpose "cut". The window must hold a segment of the maximum length. */
   constructor(key: Uint8Array, sizes: CutSizes = DEFAULT_CUT_SIZES, windowBytes: number = DEFAULT_WINDOW_BYTES) {
-    assert(windowBytes >= sizes.maximum && windowBytes <= 0x4000_0000, "the window holds a segment of maximum length and at most 1 GiB");
+    assert(
+      windowBytes >= sizes.maximum && windowBytes <= 0x4000_0000,
+      "the window holds a segment of maximum length and at most 1 GiB",
+    );
     const parameters = deriveCutterParameters(key, sizes);
     const pages = Math.ceil((AT.window + windowBytes + SLACK_BYTES) / PAGE_BYTES);
     const memory = new webAssembly.Memory({ initial: pages, maximum: pages });

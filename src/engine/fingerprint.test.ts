@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { hexOf, utf8 } from "../base/bytes.ts";
-import { createFingerprinter } from "./fingerprint.ts";
+import { createFingerprinter, type BlakeModule } from "./fingerprint.ts";
 import { webAssembly } from "./wasm.ts";
 
 const officialKey = utf8("whats the Elvish word for friend");
@@ -86,7 +86,7 @@ test("the library can come from a loader of the caller's", () => {
   let loaded = 0;
   const fingerprinter = createFingerprinter(officialKey, () => {
     loaded++;
-    return createRequire(import.meta.url)("@napi-rs/blake-hash");
+    return createRequire(import.meta.url)("@napi-rs/blake-hash") as BlakeModule;
   });
   assert.equal(loaded, 1);
   assert.equal(hexOf(fingerprinter.of(new Uint8Array(0))), officialVectors[0]?.[1]);

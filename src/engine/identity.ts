@@ -25,7 +25,10 @@ export class BlockIdentifier {
    * The result is a fresh 16 bytes.
    */
   identityOf(fingerprints: Uint8Array, lengths: Uint32Array, from: number, count: number): BlockIdentity {
-    assert(count > 0 && from + count <= lengths.length && (from + count) * FINGERPRINT_BYTES <= fingerprints.length, "the segments exist");
+    assert(
+      count > 0 && from + count <= lengths.length && (from + count) * FINGERPRINT_BYTES <= fingerprints.length,
+      "the segments exist",
+    );
     const bytes = count * ENTRY_BYTES;
     if (this.#table.length < bytes) this.#table = Buffer.alloc(Math.max(bytes, this.#table.length * 2));
     const table = this.#table;

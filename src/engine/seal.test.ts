@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createCipheriv, createHmac } from "node:crypto";
 import { test } from "node:test";
+import { workedExample } from "../../test/support/worked-example.ts";
 import { bytesOfHex, concatBytes, hexOf, utf8 } from "../base/bytes.ts";
 import { hasCode } from "../base/errors.ts";
 import { BLOCK_DATA, BLOCK_METADATA, type BlockIdentity } from "../formats/block.ts";
@@ -9,7 +10,7 @@ import { randomBytes, seededRandom } from "./testing.ts";
 
 const blockKey = bytesOfHex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
 const repositoryId = bytesOfHex("202122232425262728292a2b2c2d2e2f");
-const identity = bytesOfHex("303132333435363738393a3b3c3d3e3f") as Uint8Array as BlockIdentity;
+const identity = bytesOfHex("303132333435363738393a3b3c3d3e3f") as BlockIdentity;
 const salt = bytesOfHex("404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f");
 const fixedRandom = { bytes: () => salt };
 
@@ -27,7 +28,9 @@ function sealByDescription(key: Uint8Array, context: Uint8Array, plain: Uint8Arr
   let previous = Buffer.alloc(0);
   let okm = Buffer.alloc(0);
   for (let counter = 1; okm.length < 76; counter++) {
-    previous = Buffer.from(createHmac("sha256", extracted).update(previous).update(context).update(Uint8Array.of(counter)).digest());
+    previous = Buffer.from(
+      createHmac("sha256", extracted).update(previous).update(context).update(Uint8Array.of(counter)).digest(),
+    );
     okm = Buffer.concat([okm, previous]);
   }
   const cipher = createCipheriv("aes-256-gcm", okm.subarray(0, 32), okm.subarray(32, 44));
@@ -42,7 +45,7 @@ test("a sealed block is what its description says, and stays so", () => {
   const context = concatBytes(utf8("holdfast block 1"), repositoryId, Uint8Array.of(1), identity);
   assert.equal(hexOf(sealed), hexOf(sealByDescription(blockKey, context, plain)));
   // Frozen: repositories hold blocks like this one.
-  assert.equal(hexOf(sealed), "404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f04422fae34c5075180ec19ebce77d765fd95fcf75418ed84efbc20700fef587b99fff622745349d167a9a74b1b0c814ab2a88959494de7dd");
+  assert.equal(hexOf(sealed), hexOf(workedExample("block.md", 1)));
   assert.deepEqual(sealerWith().open(BLOCK_DATA, identity, sealed), plain);
 });
 
@@ -50,7 +53,10 @@ test("a sealed record is what its description says, and stays so", () => {
   const context = concatBytes(utf8("holdfast record 1"), new Uint8Array(40).fill(7));
   const sealed = sealRecord(blockKey, context, fixedRandom, utf8('{"a":1}'));
   assert.equal(hexOf(sealed), hexOf(sealByDescription(blockKey, context, utf8('{"a":1}'))));
-  assert.equal(hexOf(sealed), "404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f5b9e8735b0418f74b918787acb8b7ca5368755e2b966b50354faa9261515189e90e6e6fa3667b51b7851e9b21dfadb881c86c6947e9982");
+  assert.equal(
+    hexOf(sealed),
+    "404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f5b9e8735b0418f74b918787acb8b7ca5368755e2b966b50354faa9261515189e90e6e6fa3667b51b7851e9b21dfadb881c86c6947e9982",
+  );
   assert.deepEqual(openRecord(blockKey, context, sealed, "record"), utf8('{"a":1}'));
 });
 
@@ -61,7 +67,12 @@ test("payloads of every size around the cipher's steps come back, given in any p
     const whole = sealer.seal(BLOCK_DATA, identity, plain);
     assert.equal(whole.length, size + SEAL_OVERHEAD_BYTES);
     assert.deepEqual(sealer.open(BLOCK_DATA, identity, whole), plain, `${size} bytes`);
-    const parts = [plain.subarray(0, size >> 2), new Uint8Array(0), plain.subarray(size >> 2, size >> 1), plain.subarray(size >> 1)];
+    const parts = [
+      plain.subarray(0, size >> 2),
+      new Uint8Array(0),
+      plain.subarray(size >> 2, size >> 1),
+      plain.subarray(size >> 1),
+    ];
     const inParts = sealerWith({ random: fixedRandom }).seal(BLOCK_DATA, identity, ...parts);
     assert.deepEqual(inParts, sealerWith({ random: fixedRandom }).seal(BLOCK_DATA, identity, plain));
   }
@@ -95,7 +106,10 @@ test("every shortened or lengthened block is refused", () => {
   const sealer = sealerWith();
   const sealed = sealer.seal(BLOCK_DATA, identity, randomBytes(1, 20));
   for (let length = 0; length < sealed.length; length++) {
-    assert.throws(() => sealer.open(BLOCK_DATA, identity, sealed.subarray(0, length)), isBroken(length < 80 ? "too short" : "tag"));
+    assert.throws(
+      () => sealer.open(BLOCK_DATA, identity, sealed.subarray(0, length)),
+      isBroken(length < 80 ? "too short" : "tag"),
+    );
   }
   assert.throws(() => sealer.open(BLOCK_DATA, identity, concatBytes(sealed, Uint8Array.of(0))), isBroken("tag"));
 });
@@ -106,13 +120,25 @@ test("a block opens only with its own key, kind, identity and repository", () =>
   assert.throws(() => sealerWith().open(BLOCK_METADATA, identity, sealed), isBroken("commitment"));
   assert.throws(() => sealerWith().open(BLOCK_DATA, other(identity) as BlockIdentity, sealed), isBroken("commitment"));
   assert.throws(() => sealerWith({ blockKey: other(blockKey) }).open(BLOCK_DATA, identity, sealed), isBroken("commitment"));
-  assert.throws(() => sealerWith({ repositoryId: other(repositoryId) }).open(BLOCK_DATA, identity, sealed), isBroken("commitment"));
+  assert.throws(
+    () => sealerWith({ repositoryId: other(repositoryId) }).open(BLOCK_DATA, identity, sealed),
+    isBroken("commitment"),
+  );
 });
 
 test("a record opens only with its own key and context", () => {
   const sealed = sealRecord(blockKey, utf8("context"), seededRandom(1), utf8("x"));
   assert.throws(() => openRecord(blockKey, utf8("other"), sealed, "image record 12ab"), isBroken("commitment"));
-  assert.throws(() => openRecord(blockKey.map((byte) => byte ^ 1), utf8("context"), sealed, "image record"), isBroken("commitment"));
+  assert.throws(
+    () =>
+      openRecord(
+        blockKey.map((byte) => byte ^ 1),
+        utf8("context"),
+        sealed,
+        "image record",
+      ),
+    isBroken("commitment"),
+  );
   assert.throws(() => openRecord(blockKey, utf8("context"), sealed.subarray(1), "image record 12ab"), /image record 12ab/);
 });
 
@@ -133,7 +159,13 @@ test("sealing the same thing thousands of times never repeats a byte string, and
   const seals = 4000;
   for (let count = 0; count < seals; count++) {
     const sealed = sealer.seal(BLOCK_DATA, identity, plain);
-    for (const [from, to] of [[0, 32], [32, 64], [64, 80], [80, 96]] as const) seen.add(hexOf(sealed.subarray(from, to)));
+    for (const [from, to] of [
+      [0, 32],
+      [32, 64],
+      [64, 80],
+      [80, 96],
+    ] as const)
+      seen.add(hexOf(sealed.subarray(from, to)));
     for (const byte of sealed) counts[byte] = (counts[byte] ?? 0) + 1;
   }
   assert.equal(seen.size, seals * 4);

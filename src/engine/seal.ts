@@ -23,12 +23,7 @@ import {
 import { assert } from "../base/assert.ts";
 import { hexOf, utf8 } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
-import {
-  BLOCK_IDENTITY_BYTES,
-  SEAL_OVERHEAD_BYTES,
-  type BlockIdentity,
-  type BlockKind,
-} from "../formats/block.ts";
+import { BLOCK_IDENTITY_BYTES, SEAL_OVERHEAD_BYTES, type BlockIdentity, type BlockKind } from "../formats/block.ts";
 import type { Random } from "../platform/random.ts";
 import { releaseNow, uninitializedBytes } from "./release.ts";
 

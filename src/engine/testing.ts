@@ -54,7 +54,7 @@ export function wordyBytes(seed: number, length: number): Uint8Array<ArrayBuffer
   });
   const bytes = new Uint8Array(length);
   const encoder = new TextEncoder();
-  for (let offset = 0; offset < length; ) {
+  for (let offset = 0; offset < length;) {
     // The product favours the first words, as language does.
     const word = words[Math.floor(((next() % 600) * (next() % 600)) / 600)] ?? "";
     const end = next() % 9 === 0 ? ";\n" : " ";

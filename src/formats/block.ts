@@ -72,12 +72,15 @@ export function decodeBlockPayload(payload: Uint8Array): BlockPayload {
     });
   }
   const codec = reader.u8();
-  if (codec !== CODEC_STORED && codec !== CODEC_ZSTD) return reader.invalid(`its codec is ${codec}, known are 0 (stored) and 1 (zstd)`);
+  if (codec !== CODEC_STORED && codec !== CODEC_ZSTD)
+    return reader.invalid(`its codec is ${codec}, known are 0 (stored) and 1 (zstd)`);
   reader.reservedZeros(2);
   const plainLength = reader.u32();
-  if (!isPlainLength(plainLength)) reader.invalid(`its plain length is ${plainLength}, allowed are 1 to ${MAX_BLOCK_PLAIN_BYTES}`);
+  if (!isPlainLength(plainLength))
+    reader.invalid(`its plain length is ${plainLength}, allowed are 1 to ${MAX_BLOCK_PLAIN_BYTES}`);
   const bytes = reader.bytes(reader.remaining);
-  if (codec === CODEC_STORED && bytes.length !== plainLength) reader.invalid(`it stores ${bytes.length} bytes and declares ${plainLength}`);
+  if (codec === CODEC_STORED && bytes.length !== plainLength)
+    reader.invalid(`it stores ${bytes.length} bytes and declares ${plainLength}`);
   // A frame that is not smaller would have been stored: whoever wrote it does not follow this format.
   if (codec === CODEC_ZSTD && (bytes.length === 0 || bytes.length >= plainLength)) {
     reader.invalid(`it holds a frame of ${bytes.length} bytes for ${plainLength} plain bytes`);

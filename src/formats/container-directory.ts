@@ -114,7 +114,11 @@ export function decodeContainerDirectory(bytes: Uint8Array, expected: DirectoryE
   return { blocks, segments };
 }
 
-function decodeCounts(reader: ByteReader, expected: DirectoryExpectation, what: string): { blockCount: number; segmentCount: number } {
+function decodeCounts(
+  reader: ByteReader,
+  expected: DirectoryExpectation,
+  what: string,
+): { blockCount: number; segmentCount: number } {
   const version = reader.u16();
   if (version !== DIRECTORY_VERSION) {
     throw new HoldfastError("FORMAT_VERSION", {
@@ -127,10 +131,14 @@ function decodeCounts(reader: ByteReader, expected: DirectoryExpectation, what: 
   const blockCount = reader.u32();
   const segmentCount = reader.u32();
   if (blockCount !== expected.blockCount || segmentCount !== expected.segmentCount) {
-    reader.invalid(`it lists ${blockCount} blocks and ${segmentCount} segments, the trailer ${expected.blockCount} and ${expected.segmentCount}`);
+    reader.invalid(
+      `it lists ${blockCount} blocks and ${segmentCount} segments, the trailer ${expected.blockCount} and ${expected.segmentCount}`,
+    );
   }
-  if (blockCount < 1 || blockCount > MAX_CONTAINER_BLOCKS) reader.invalid(`it lists ${blockCount} blocks, allowed are 1 to ${MAX_CONTAINER_BLOCKS}`);
-  if (segmentCount > MAX_CONTAINER_SEGMENTS) reader.invalid(`it lists ${segmentCount} segments, the limit is ${MAX_CONTAINER_SEGMENTS}`);
+  if (blockCount < 1 || blockCount > MAX_CONTAINER_BLOCKS)
+    reader.invalid(`it lists ${blockCount} blocks, allowed are 1 to ${MAX_CONTAINER_BLOCKS}`);
+  if (segmentCount > MAX_CONTAINER_SEGMENTS)
+    reader.invalid(`it lists ${segmentCount} segments, the limit is ${MAX_CONTAINER_SEGMENTS}`);
   const rest = blockCount * DIRECTORY_BLOCK_BYTES + segmentCount * DIRECTORY_SEGMENT_BYTES;
   if (rest < reader.remaining) reader.invalid(`${reader.remaining - rest} bytes follow its end`);
   return { blockCount, segmentCount };
@@ -146,7 +154,8 @@ function decodeBlocks(reader: ByteReader, blocks: DirectoryBlocks, expected: Dir
     const kind = reader.u8();
     reader.reservedZeros(3);
     if (offset !== place) reader.invalid(`block ${block} begins at byte ${offset}, what precedes it ends at ${place}`);
-    if (storedLength < MIN_BLOCK_STORED_BYTES || storedLength > MAX_BLOCK_STORED_BYTES) reader.invalid(`block ${block} takes ${storedLength} bytes`);
+    if (storedLength < MIN_BLOCK_STORED_BYTES || storedLength > MAX_BLOCK_STORED_BYTES)
+      reader.invalid(`block ${block} takes ${storedLength} bytes`);
     if (plainLength < 1 || plainLength > MAX_BLOCK_PLAIN_BYTES) reader.invalid(`block ${block} has ${plainLength} plain bytes`);
     if (kind !== BLOCK_DATA && kind !== BLOCK_METADATA) reader.invalid(`block ${block} is of kind ${kind}, known are 1 and 2`);
     blocks.offsets[block] = offset;
@@ -157,7 +166,8 @@ function decodeBlocks(reader: ByteReader, blocks: DirectoryBlocks, expected: Dir
     blocks.segmentCounts[block] = reader.u32();
     place += storedLength;
   }
-  if (place !== expected.directoryOffset) reader.invalid(`its blocks end at byte ${place}, it begins at ${expected.directoryOffset}`);
+  if (place !== expected.directoryOffset)
+    reader.invalid(`its blocks end at byte ${place}, it begins at ${expected.directoryOffset}`);
 }
 
 function decodeSegments(reader: ByteReader, blocks: DirectoryBlocks, segments: DirectorySegments): void {
@@ -165,7 +175,8 @@ function decodeSegments(reader: ByteReader, blocks: DirectoryBlocks, segments: D
   let segment = 0;
   for (let block = 0; block < blocks.offsets.length; block++) {
     const count = at(blocks.segmentCounts, block);
-    if (count < 1 || count > MAX_BLOCK_SEGMENTS) reader.invalid(`block ${block} has ${count} segments, allowed are 1 to ${MAX_BLOCK_SEGMENTS}`);
+    if (count < 1 || count > MAX_BLOCK_SEGMENTS)
+      reader.invalid(`block ${block} has ${count} segments, allowed are 1 to ${MAX_BLOCK_SEGMENTS}`);
     const end = segment + count;
     if (end > segmentCount) reader.invalid(`block ${block} ends with segment ${end} of ${segmentCount}`);
     let filled = 0;

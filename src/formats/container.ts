@@ -111,7 +111,8 @@ export function decodeContainerTrailer(bytes: Uint8Array, fileBytes: number, wha
   const blockCount = fields.u32();
   const segmentCount = fields.u32();
   fields.reservedZeros(4);
-  if (fileBytes > MAX_CONTAINER_BYTES) fields.invalid(`the container has ${fileBytes} bytes, the limit is ${MAX_CONTAINER_BYTES}`);
+  if (fileBytes > MAX_CONTAINER_BYTES)
+    fields.invalid(`the container has ${fileBytes} bytes, the limit is ${MAX_CONTAINER_BYTES}`);
   if (directoryStoredLength < MIN_BLOCK_STORED_BYTES || directoryStoredLength > MAX_BLOCK_STORED_BYTES) {
     fields.invalid(`it gives the directory ${directoryStoredLength} bytes`);
   }

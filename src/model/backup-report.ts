@@ -5,12 +5,17 @@ export interface BackupStatistics {
   filesChanged: number;
   filesUnchanged: number;
   directories: number;
-  /** Links, FIFOs, devices. */
+  symbolicLinks: number;
+  /** FIFOs and devices. */
   others: number;
   /** Entries of the base image that are not there any more. */
   removed: number;
   /** Sum of the sizes of all files in the image. */
   sourceBytes: number;
+  /** Sum of the sizes of files that are new or changed or to be read again. */
+  bytesToRead: number;
+  /** Sum of the sizes of files that did not have to be read. */
+  bytesUnchanged: number;
   /** Bytes read from files. */
   bytesRead: number;
   /** Entries taken over from the base image by claim. */
@@ -32,9 +37,12 @@ export function newBackupStatistics(): BackupStatistics {
     filesChanged: 0,
     filesUnchanged: 0,
     directories: 0,
+    symbolicLinks: 0,
     others: 0,
     removed: 0,
     sourceBytes: 0,
+    bytesToRead: 0,
+    bytesUnchanged: 0,
     bytesRead: 0,
     entriesClaimed: 0,
     claimsRefused: 0,

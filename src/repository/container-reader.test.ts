@@ -8,7 +8,15 @@ import { blockIdentityAt } from "../formats/container-directory.ts";
 import { SimulatedDisk } from "../media/testing.ts";
 import type { ContainerName, Volume } from "../media/media.ts";
 import { ContainerReader, type ContainerListing } from "./container-reader.ts";
-import { TEST_REPOSITORY_ID, VOLUME_PATH, appendTestBlock, makeTestVolume, testBlock, testSealer, testWriter } from "./container-testing.ts";
+import {
+  TEST_REPOSITORY_ID,
+  VOLUME_PATH,
+  appendTestBlock,
+  makeTestVolume,
+  testBlock,
+  testSealer,
+  testWriter,
+} from "./container-testing.ts";
 
 const reader = new ContainerReader({ sealer: testSealer(), repositoryId: TEST_REPOSITORY_ID });
 
@@ -47,13 +55,22 @@ function failsWith(...codes: readonly ErrorCode[]): (error: unknown) => boolean 
   };
 }
 
-const DAMAGE: readonly ErrorCode[] = ["FORMAT_MAGIC", "FORMAT_VERSION", "FORMAT_CHECKSUM", "FORMAT_RESERVED", "FORMAT_INVALID", "FORMAT_TRUNCATED", "SEAL_BROKEN"];
+const DAMAGE: readonly ErrorCode[] = [
+  "FORMAT_MAGIC",
+  "FORMAT_VERSION",
+  "FORMAT_CHECKSUM",
+  "FORMAT_RESERVED",
+  "FORMAT_INVALID",
+  "FORMAT_TRUNCATED",
+  "SEAL_BROKEN",
+];
 
 test("a flipped bit in any byte of a container is noticed", async () => {
   const { disk, volume, published, path } = await smallContainer();
   await readAll(volume, published);
   for (let offset = 0; offset < published.sizeBytes; offset++) {
-    const flip = (bytes: Uint8Array): Uint8Array => bytes.fill((bytes[offset] as number) ^ (1 << (offset % 8)), offset, offset + 1);
+    const flip = (bytes: Uint8Array): Uint8Array =>
+      bytes.fill((bytes[offset] as number) ^ (1 << (offset % 8)), offset, offset + 1);
     disk.tamper(path, flip);
     await assert.rejects(readAll(volume, published), failsWith(...DAMAGE), `byte ${offset}`);
     disk.tamper(path, flip);
@@ -93,7 +110,10 @@ test("the errors say what is wrong and where", async () => {
   }
   damaged(published.blocks.offsets[1]! + 90);
   const location = locationOf(published, 1);
-  await assert.rejects(reader.readBlock(volume, BLOCK_DATA, location), /the block at byte \d+ of container [0-9a-f]{64}.*Cannot open block/);
+  await assert.rejects(
+    reader.readBlock(volume, BLOCK_DATA, location),
+    /the block at byte \d+ of container [0-9a-f]{64}.*Cannot open block/,
+  );
 });
 
 test("a directory takes two small reads, or three when it is a long one", async () => {
@@ -125,12 +145,18 @@ test("a block opens only as what it is", async () => {
   const rejects = (promise: Promise<unknown>, code: ErrorCode): Promise<void> => assert.rejects(promise, failsWith(code));
   await rejects(reader.readBlock(volume, BLOCK_METADATA, location), "SEAL_BROKEN");
   await rejects(reader.readBlock(volume, BLOCK_DATA, { ...location, identity: other.identity }), "SEAL_BROKEN");
-  await rejects(reader.readBlock(volume, BLOCK_DATA, { ...location, identity: new Uint8Array(16) as Uint8Array as BlockIdentity }), "SEAL_BROKEN");
+  await rejects(
+    reader.readBlock(volume, BLOCK_DATA, { ...location, identity: new Uint8Array(16) as Uint8Array as BlockIdentity }),
+    "SEAL_BROKEN",
+  );
   await rejects(reader.readBlock(volume, BLOCK_DATA, { ...location, blockOffset: location.blockOffset + 1 }), "SEAL_BROKEN");
   await rejects(reader.readBlock(volume, BLOCK_DATA, { ...location, plainLength: 71 }), "FORMAT_INVALID");
   await rejects(reader.readBlock(volume, BLOCK_DATA, { ...location, storedLength: 2 ** 31 }), "FORMAT_INVALID");
   await rejects(reader.readBlock(volume, BLOCK_DATA, { ...location, storedLength: 88 }), "FORMAT_INVALID");
-  await rejects(reader.readBlock(volume, BLOCK_DATA, { ...location, container: "00".repeat(32) as ContainerName }), "SEGMENT_MISSING");
+  await rejects(
+    reader.readBlock(volume, BLOCK_DATA, { ...location, container: "00".repeat(32) as ContainerName }),
+    "SEGMENT_MISSING",
+  );
   await rejects(reader.readDirectory(volume, "00".repeat(32) as ContainerName), "SEGMENT_MISSING");
 });
 
@@ -152,7 +178,9 @@ test("a container of another repository is named as such", async () => {
 
 test("blocks that are read are the caller's: later reads leave them alone", async () => {
   const { volume, published } = await smallContainer();
-  const [first, second] = await Promise.all([0, 1].map((block) => reader.readBlock(volume, BLOCK_DATA, locationOf(published, block))));
+  const [first, second] = await Promise.all(
+    [0, 1].map((block) => reader.readBlock(volume, BLOCK_DATA, locationOf(published, block))),
+  );
   assert.deepEqual(first, testBlock(1, 30, 40).plain);
   assert.deepEqual(second, testBlock(2, 25).plain);
 });

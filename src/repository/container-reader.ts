@@ -5,12 +5,7 @@ import { equalBytes, hexOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { decompressBlock, uninitializedBytes } from "../engine/engine.ts";
 import type { BlockSealer } from "../engine/engine.ts";
-import {
-  BLOCK_DIRECTORY,
-  MAX_BLOCK_STORED_BYTES,
-  MIN_BLOCK_STORED_BYTES,
-  decodeBlockPayload,
-} from "../formats/block.ts";
+import { BLOCK_DIRECTORY, MAX_BLOCK_STORED_BYTES, MIN_BLOCK_STORED_BYTES, decodeBlockPayload } from "../formats/block.ts";
 import type { BlockIdentity, BlockKind } from "../formats/block.ts";
 import {
   CONTAINER_HEADER_BYTES,
@@ -72,7 +67,10 @@ export class ContainerReader {
     const what = `container ${name} of volume "${volume.name}"`;
     const sizeBytes = await volume.containerSize(name);
     if (sizeBytes === undefined) {
-      throw new HoldfastError("SEGMENT_MISSING", { message: `Cannot read ${what}: it does not exist`, context: { container: name } });
+      throw new HoldfastError("SEGMENT_MISSING", {
+        message: `Cannot read ${what}: it does not exist`,
+        context: { container: name },
+      });
     }
     requireSize(sizeBytes, what);
     const header = decodeContainerHeader(await volume.readContainer(name, 0, CONTAINER_HEADER_BYTES), what);
@@ -110,7 +108,8 @@ export class ContainerReader {
 
   /** Opens and unfolds; no other call comes between, so the buffer is free again when this returns. */
   #plainOf(kind: BlockKind, identity: BlockIdentity, stored: Uint8Array, what: string): Uint8Array {
-    if (this.#payload.length < stored.length) this.#payload = uninitializedBytes(Math.max(stored.length, 2 * this.#payload.length));
+    if (this.#payload.length < stored.length)
+      this.#payload = uninitializedBytes(Math.max(stored.length, 2 * this.#payload.length));
     try {
       const length = this.#sealer.openInto(this.#payload, kind, identity, stored);
       const payload = decodeBlockPayload(this.#payload.subarray(0, length));
@@ -158,6 +157,8 @@ function requireSize(sizeBytes: number, what: string): void {
     });
   }
   if (sizeBytes > MAX_CONTAINER_BYTES) {
-    throw new HoldfastError("FORMAT_INVALID", { message: `Cannot read ${what}: it has ${sizeBytes} bytes, the limit is ${MAX_CONTAINER_BYTES}` });
+    throw new HoldfastError("FORMAT_INVALID", {
+      message: `Cannot read ${what}: it has ${sizeBytes} bytes, the limit is ${MAX_CONTAINER_BYTES}`,
+    });
   }
 }

@@ -29,7 +29,11 @@ export function openTestVolume(files: Files): DirectoryVolume {
 }
 
 export function testSealer(): BlockSealer {
-  return new BlockSealer({ blockKey: new Uint8Array(32).fill(1), repositoryId: TEST_REPOSITORY_ID, random: seededRandom("salts") });
+  return new BlockSealer({
+    blockKey: new Uint8Array(32).fill(1),
+    repositoryId: TEST_REPOSITORY_ID,
+    random: seededRandom("salts"),
+  });
 }
 
 export function testIdentifier(): BlockIdentifier {
@@ -66,6 +70,10 @@ export function testBlock(seed: number, ...lengths: readonly number[]): TestBloc
   return { plain, segments: { count: lengths.length, fingerprints, lengths: Uint32Array.from(lengths) } };
 }
 
-export function appendTestBlock(writer: ContainerWriter, block: TestBlock, compressor = new BlockCompressor("default")): BlockPlacement {
+export function appendTestBlock(
+  writer: ContainerWriter,
+  block: TestBlock,
+  compressor = new BlockCompressor("default"),
+): BlockPlacement {
   return writer.appendBlock(BLOCK_DATA, block.segments, compressor.compress(block.plain));
 }

@@ -1,16 +1,29 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { workedExample } from "../../test/support/worked-example.ts";
+import { textOf, utf8 } from "../base/bytes.ts";
 import { hasCode } from "../base/errors.ts";
-import { BlockCompressor, BlockSealer } from "../engine/engine.ts";
+import { BlockCompressor, BlockSealer, createFingerprinter } from "../engine/engine.ts";
 import { randomBytes, seededRandom } from "../engine/testing.ts";
-import { BLOCK_DATA, BLOCK_METADATA, type BlockIdentity, type BlockKind } from "../formats/block.ts";
+import { BLOCK_DATA, BLOCK_METADATA, decodeBlockPayload, type BlockIdentity, type BlockKind } from "../formats/block.ts";
 import { CONTAINER_METADATA } from "../formats/container.ts";
 import { MAX_BLOCK_SEGMENTS } from "../formats/container-directory.ts";
+import type { ContainerName } from "../media/media.ts";
 import { SimulatedDisk } from "../media/testing.ts";
 import { checkContainerContents } from "./central-index.ts";
 import { ContainerReader } from "./container-reader.ts";
-import { TEST_REPOSITORY_ID, VOLUME_PATH, appendTestBlock, makeTestVolume, openTestVolume, testBlock, testSealer, testWriter } from "./container-testing.ts";
+import {
+  TEST_REPOSITORY_ID,
+  VOLUME_PATH,
+  appendTestBlock,
+  makeTestVolume,
+  openTestVolume,
+  testBlock,
+  testIdentifier,
+  testSealer,
+  testWriter,
+} from "./container-testing.ts";
 import type { ContainerWriter } from "./container-writer.ts";
 
 const reader = new ContainerReader({ sealer: testSealer(), repositoryId: TEST_REPOSITORY_ID });
@@ -30,8 +43,14 @@ test("a container is found under the hash of its bytes, and its tables are those
   assert.equal(bytes.length, published.sizeBytes);
   assert.equal(published.volumeId, volume.id);
   assert.deepEqual(published, await reader.readDirectory(volume, published.name));
-  assert.deepEqual(placements.map(({ ordinal }) => ordinal), [0, 1, 2, 3]);
-  assert.deepEqual(placements.map(({ offset }) => offset), [...published.blocks.offsets]);
+  assert.deepEqual(
+    placements.map(({ ordinal }) => ordinal),
+    [0, 1, 2, 3],
+  );
+  assert.deepEqual(
+    placements.map(({ offset }) => offset),
+    [...published.blocks.offsets],
+  );
   assert.deepEqual([...published.blocks.segmentCounts], [1, 3, 2, 1]);
   assert.deepEqual([...published.segments.lengths], [1000, 1, 70_000, 300, 40, 50, 200_000]);
 });
@@ -55,11 +74,44 @@ test("every block comes back, of whatever kind, codec and segments", async () =>
   }
 });
 
+test("the worked example of docs/formats/container.md opens, and is written again to the same bytes", async () => {
+  const example = workedExample("container.md");
+  const disk = new SimulatedDisk();
+  const volume = await makeTestVolume(disk);
+  let counter = 0;
+  const random = { bytes: (count: number) => Uint8Array.from({ length: count }, () => counter++) };
+  const sealer = new BlockSealer({ blockKey: new Uint8Array(32).fill(1), repositoryId: TEST_REPOSITORY_ID, random });
+  const draft = volume.createContainer();
+  draft.file.write(example, 0);
+  const name = "78f2d6b709289b4f6ef0ffbc0ee9b79e41f47a972dcfcd726545f0f1babebaf1" as ContainerName;
+  await draft.publish(name);
+
+  const { blocks: found, segments } = await reader.readDirectory(volume, name);
+  const texts = ["Every copy lands where you choose. ", "Every copy comes back from where it is nearest. "];
+  const fingerprints = Buffer.concat(texts.map((text) => createFingerprinter(new Uint8Array(32).fill(3)).of(utf8(text))));
+  assert.deepEqual(segments, { fingerprints: new Uint8Array(fingerprints), lengths: Uint32Array.of(35, 48) });
+  const identity = testIdentifier().identityOf(fingerprints, segments.lengths, 0, 2);
+  assert.deepEqual(new Uint8Array(identity), found.identities);
+  const location = { container: name, blockOffset: 64, storedLength: 163, plainLength: 83, identity };
+  const plain = await reader.readBlock(volume, BLOCK_DATA, location);
+  assert.equal(textOf(plain), texts.join(""));
+
+  // The frame is taken from the example: another version of zstd may compress otherwise.
+  const payload = decodeBlockPayload(sealer.open(BLOCK_DATA, identity, example.subarray(64, 227)));
+  const writer = testWriter(volume, { random, sealer });
+  writer.appendBlock(BLOCK_DATA, { count: 2, ...segments }, { ...payload, plain });
+  const written = await writer.finish();
+  assert.equal(written.name, name);
+});
+
 test("the tables may be moved to another thread without taking anything else along", async () => {
   const writer = testWriter(await makeTestVolume(new SimulatedDisk()));
   appendTestBlock(writer, testBlock(1, 10, 20));
   const { blocks: columns, segments } = await writer.finish();
-  for (const column of [...Object.values(columns), ...Object.values(segments)] as Uint8Array[]) {
+  const { offsets, storedLengths, plainLengths, identities, kinds, segmentCounts, ...noOther } = columns;
+  assert.deepEqual(noOther, {});
+  const { fingerprints, lengths } = segments;
+  for (const column of [offsets, storedLengths, plainLengths, identities, kinds, segmentCounts, fingerprints, lengths]) {
     assert.equal(column.buffer.byteLength, column.byteLength);
   }
 });
@@ -152,7 +204,13 @@ test("a discarded container leaves nothing, and discarding later is harmless", a
 
 /** Makes an error in what it seals, as faulty memory would. */
 class FaultySealer extends BlockSealer {
-  override sealInto(target: Uint8Array, offset: number, kind: BlockKind, identity: BlockIdentity, parts: readonly Uint8Array[]): number {
+  override sealInto(
+    target: Uint8Array,
+    offset: number,
+    kind: BlockKind,
+    identity: BlockIdentity,
+    parts: readonly Uint8Array[],
+  ): number {
     const changed = parts.map((part) => part.slice());
     const last = changed.at(-1);
     if (last !== undefined) last[last.length >> 1] = (last[last.length >> 1] ?? 0) ^ 1;
@@ -161,9 +219,17 @@ class FaultySealer extends BlockSealer {
 }
 
 test("a block that does not open to what went in is not written when blocks are verified", async () => {
-  for (const [level, block] of [["off", blocks[0]], ["default", blocks[0]], ["best", blocks[3]]] as const) {
+  for (const [level, block] of [
+    ["off", blocks[0]],
+    ["default", blocks[0]],
+    ["best", blocks[3]],
+  ] as const) {
     const volume = await makeTestVolume(new SimulatedDisk());
-    const sealer = new FaultySealer({ blockKey: new Uint8Array(32).fill(1), repositoryId: TEST_REPOSITORY_ID, random: seededRandom(1) });
+    const sealer = new FaultySealer({
+      blockKey: new Uint8Array(32).fill(1),
+      repositoryId: TEST_REPOSITORY_ID,
+      random: seededRandom(1),
+    });
     const writer = testWriter(volume, { sealer, verifyBlocks: true });
     const faulty = (): unknown => appendTestBlock(writer, block!, new BlockCompressor(level));
     assert.throws(faulty, (error) => hasCode(error, "REPOSITORY_WRITE_FAILED") && /not the same/.test(error.message));

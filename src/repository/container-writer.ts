@@ -97,7 +97,10 @@ export class ContainerWriter {
   constructor(options: ContainerWriterOptions) {
     this.#options = options;
     this.#limitBytes = options.limitBytes ?? DEFAULT_CONTAINER_LIMIT_BYTES;
-    assert(this.#limitBytes >= SMALLEST_LIMIT_BYTES && this.#limitBytes <= LARGEST_LIMIT_BYTES, "a container's limit is 4 KiB to 64 MiB");
+    assert(
+      this.#limitBytes >= SMALLEST_LIMIT_BYTES && this.#limitBytes <= LARGEST_LIMIT_BYTES,
+      "a container's limit is 4 KiB to 64 MiB",
+    );
     this.#nonce = options.random.bytes(CONTAINER_NONCE_BYTES);
     this.#draft = options.volume.createContainer();
     this.#guarded(() => {
@@ -118,7 +121,11 @@ export class ContainerWriter {
   /** Until it is full, a container takes any block. */
   get isFull(): boolean {
     const { blockCount, segmentCount } = this.#columns;
-    return this.sizeBytes >= this.#limitBytes || blockCount >= MAX_CONTAINER_BLOCKS || segmentCount > MAX_CONTAINER_SEGMENTS - MAX_BLOCK_SEGMENTS;
+    return (
+      this.sizeBytes >= this.#limitBytes ||
+      blockCount >= MAX_CONTAINER_BLOCKS ||
+      segmentCount > MAX_CONTAINER_SEGMENTS - MAX_BLOCK_SEGMENTS
+    );
   }
 
   /** Seals and appends one block; nothing of the arguments is kept. */
@@ -247,7 +254,10 @@ export class ContainerWriter {
 
 function requireSegments({ count, fingerprints, lengths }: BlockSegments, block: CompressedBlock): void {
   assert(count >= 1 && count <= MAX_BLOCK_SEGMENTS, "a block has 1 to 65,536 segments");
-  assert(fingerprints.length >= count * FINGERPRINT_BYTES && lengths.length >= count, "every segment has a fingerprint and a length");
+  assert(
+    fingerprints.length >= count * FINGERPRINT_BYTES && lengths.length >= count,
+    "every segment has a fingerprint and a length",
+  );
   let total = 0;
   for (let segment = 0; segment < count; segment++) {
     const length = lengths[segment] as number;

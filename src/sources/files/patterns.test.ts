@@ -223,7 +223,8 @@ const comparable = (pattern: string): boolean =>
 test("patterns mean what they mean to git, on generated trees and pattern files", (context) => {
   if (spawnSync("git", ["--version"]).status !== 0) return context.skip("git is not installed");
   const seed = Number(process.env["HOLDFAST_TEST_SEED"] ?? Date.now() % 1_000_000);
-  context.diagnostic(`HOLDFAST_TEST_SEED=${seed}`);
+  const rounds = Number(process.env["HOLDFAST_TEST_ROUNDS"] ?? 60);
+  context.diagnostic(`HOLDFAST_TEST_SEED=${seed} HOLDFAST_TEST_ROUNDS=${rounds}`);
   const chance = chanceFrom(seed);
   const root = mkdtempSync(join(tmpdir(), "holdfast-patterns-"));
   const environment = { PATH: process.env["PATH"], HOME: root, GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null" };
@@ -251,7 +252,7 @@ test("patterns mean what they mean to git, on generated trees and pattern files"
     assert.ok(paths.length > 30);
     const asked = bytes(paths.map(({ path }) => `${path}\0`).join(""));
 
-    for (let round = 0; round < 150; round++) {
+    for (let round = 0; round < rounds; round++) {
       const lines = Array.from({ length: 1 + chance.below(6) }, () => randomPattern(chance)).filter(comparable);
       const file = bytes(`${lines.join("\n")}\n`);
       writeFileSync(join(root, ".git", "info", "exclude"), file);

@@ -1,0 +1,223 @@
+// Backs up a tree of files: opens what both halves need and lets them talk.
+
+import { ByteWriter, textOf } from "../base/bytes.ts";
+import { BackupRun, ReaderPool, TrackLogStore, rehearsedRead } from "../client/client.ts";
+import type { BackupConnection, BackupRunParts, TrackLog, TrackLogWriter } from "../client/client.ts";
+import { decodeReply, encodeReply, readClientMessages, writeBaseOffer } from "../formats/stream.ts";
+import type { ImageId, ImageRecord } from "../model/image.ts";
+import { ImageBuilder, openBaseImage } from "../repository/repository.ts";
+import type { BaseImage } from "../repository/repository.ts";
+import { treeRootOf } from "../server/server.ts";
+import type { TreeWalk } from "../sources/files/files.ts";
+import type { FileTree } from "../platform/file-tree.ts";
+import type { BackupAccount } from "./backup-account.ts";
+import { LocalReceiver } from "./backup-connection.ts";
+import type { BackupRunContext } from "./backup-connection.ts";
+import { nameSource, openWalk, segmentationOf, selectionOf } from "./backup-source.ts";
+import type { SourceName } from "./backup-source.ts";
+import { chooseBases } from "./choose-bases.ts";
+import type { BaseCandidate, BaseChoice } from "./choose-bases.ts";
+import type { Opened } from "./opened.ts";
+import { rescanChooser } from "./rescan.ts";
+import type { BackupOptions, BackupReport } from "./types.ts";
+
+const CHECKPOINT_MS = 60_000;
+const CHECKPOINT_BYTES = 1024 * 1024 * 1024;
+
+export async function backUpTree(opened: Opened, options: BackupOptions, context: BackupRunContext): Promise<BackupReport> {
+  const { account } = context;
+  const { name, walk, tree } = openSource(opened, options, account);
+  try {
+    const choice = await chooseBases(opened, name, (text) => account.notice(text));
+    await using receiver = new LocalReceiver(opened, options, context, choice, name);
+    const { writers, connection } = receiver;
+    const store = trackLogStore(opened, name);
+    const bases = await offerBases(opened, choice, store, connection, account);
+    const logWriter = store.begin(bases.trackLog);
+    try {
+      const run = new BackupRun({
+        ...runParts(opened, options, account, walk, tree, bases.record),
+        bases: bases.images,
+        connection,
+        pool: new ReaderPool(writers.pool.threads),
+        mirror: mirrorOf(opened, logWriter, bases.trackLog),
+        attributeParts: (attributes) => writers.attributeParts(attributes),
+      });
+      await run.sendEntries();
+      takeCounts(account, walk);
+      const imageId = await run.commit(JSON.stringify({ base: bases.imageId ?? null }));
+      store.commit(logWriter, imageId, account.startedAtMs);
+      await receiver.tidy();
+      return account.report(name, imageId, bases.imageId);
+    } catch (error) {
+      logWriter.discard();
+      throw error;
+    } finally {
+      bases.trackLog?.close();
+    }
+  } finally {
+    walk.close();
+  }
+}
+
+/** Walks and compares like a backup, reads no file and stores nothing. */
+export async function rehearseTree(opened: Opened, options: BackupOptions, account: BackupAccount): Promise<BackupReport> {
+  const { name, walk, tree } = openSource(opened, options, account);
+  try {
+    const choice = await chooseBases(opened, name, (text) => account.notice(text));
+    const base = choice.images[0];
+    const images = base === undefined ? [] : [await openBaseImage(opened.reader, treeRootOf(base.root))];
+    const run = new BackupRun({
+      ...runParts(opened, options, account, walk, tree, base?.record),
+      bases: images,
+      connection: { send: (batch) => Promise.resolve(rehearsedReply(batch)) },
+      pool: new ReaderPool([{ serve: (request) => Promise.resolve(rehearsedRead(request)) }]),
+      mirror: new ImageBuilder({ sink: { storePage: (kind, bytes) => opened.fingerprinters[kind].of(bytes) } }),
+      attributeParts: () => ({}),
+    });
+    await run.sendEntries();
+    takeCounts(account, walk);
+    return account.report(name, undefined, base?.id);
+  } finally {
+    walk.close();
+  }
+}
+
+function rehearsedReply(batch: Uint8Array): Uint8Array | undefined {
+  for (const message of readClientMessages(batch)) {
+    if (message.type === "claim") return encodeReply({ type: "claim-accepted" });
+    if (message.type === "checkpoint") return encodeReply({ type: "checkpointed" });
+  }
+  return undefined;
+}
+
+function openSource(
+  opened: Opened,
+  options: BackupOptions,
+  account: BackupAccount,
+): { readonly name: SourceName; readonly walk: TreeWalk; readonly tree: FileTree } {
+  const { services } = opened;
+  const { tree, notice } = services.openFileTree();
+  if (notice !== undefined) account.notice(notice);
+  const selection = selectionOf(options, services.host.workingDirectory);
+  const name = nameSource(options, selection, services.host.name);
+  const walk = openWalk(tree, services.files, selection, options, {
+    onProblem: (problem) => account.walkProblem(problem),
+    onNotice: (walkNotice) => account.walkNotice(walkNotice),
+  });
+  return { name, walk, tree };
+}
+
+type CommonParts = Omit<BackupRunParts, "bases" | "connection" | "pool" | "mirror" | "attributeParts">;
+
+function runParts(
+  opened: Opened,
+  options: BackupOptions,
+  account: BackupAccount,
+  walk: TreeWalk,
+  tree: FileTree,
+  base: ImageRecord | undefined,
+): CommonParts {
+  const { services, fingerprinters } = opened;
+  const { statistics } = account;
+  return {
+    walk,
+    tree,
+    clock: services.clock,
+    pageFingerprintOf: (bytes) => fingerprinters.page.of(bytes),
+    owners: account.owners,
+    statistics,
+    onProblem: ({ path, action, code }) => account.problem({ path: `/${path}`, action, code }),
+    onChangedWhileRead: (path) => account.changedWhileRead(`/${textOf(path)}`),
+    onProgress: (path) =>
+      options.onProgress?.({
+        filesDone: statistics.filesNew + statistics.filesChanged + statistics.filesUnchanged,
+        bytesDone: statistics.bytesRead + statistics.bytesUnchanged,
+        filesExpected: base?.statistics.files,
+        bytesExpected: base?.statistics.contentBytes,
+        currentPath: `/${path()}`,
+      }),
+    settings: {
+      rules: { ignoreInode: options.ignoreInode ?? false, ignoreChangeTime: options.ignoreChangeTime ?? false },
+      withAttributes: true,
+      rescans: rescanChooser(options.forceRescan === true ? 1 : (options.rescanFraction ?? 0), services.random),
+      fixedSegmentBytes: segmentationOf(options),
+      checkpointMs: CHECKPOINT_MS,
+      checkpointBytes: CHECKPOINT_BYTES,
+    },
+    signal: options.signal,
+  };
+}
+
+function takeCounts(account: BackupAccount, walk: TreeWalk): void {
+  account.statistics.vanished += walk.counts.vanished;
+  account.statistics.socketsSkipped = walk.counts.sockets;
+}
+
+// --- bases and track logs ------------------------------------------------------------------------
+
+interface AcceptedBases {
+  readonly images: readonly BaseImage[];
+  /** Of the image among them, when the client has its track log. */
+  readonly trackLog: TrackLog | undefined;
+  readonly imageId: ImageId | undefined;
+  readonly record: ImageRecord | undefined;
+}
+
+/** Offers the checkpoint, then images from the newest on until one is accepted. */
+async function offerBases(
+  opened: Opened,
+  choice: BaseChoice,
+  store: TrackLogStore,
+  connection: BackupConnection,
+  account: BackupAccount,
+): Promise<AcceptedBases> {
+  const images: BaseImage[] = [];
+  if (choice.checkpoint !== undefined && (await offer(choice.checkpoint, connection, account))) {
+    images.push(await openBaseImage(opened.reader, treeRootOf(choice.checkpoint.root)));
+    account.notice("Continuing from the checkpoint of an interrupted backup.");
+  }
+  for (const candidate of choice.images) {
+    if (!(await offer(candidate, connection, account))) continue;
+    const trackLog = store.find(candidate.id, (text) => account.notice(text));
+    images.push(trackLog?.image ?? (await openBaseImage(opened.reader, treeRootOf(candidate.root))));
+    return { images, trackLog, imageId: candidate.id as ImageId, record: candidate.record };
+  }
+  return { images, trackLog: undefined, imageId: undefined, record: undefined };
+}
+
+async function offer(candidate: BaseCandidate, connection: BackupConnection, account: BackupAccount): Promise<boolean> {
+  const writer = new ByteWriter();
+  writeBaseOffer(writer, candidate.id);
+  const encoded = await connection.send(writer.take());
+  const reply = encoded === undefined ? undefined : decodeReply(encoded);
+  if (reply?.type === "base-accepted") return true;
+  if (reply?.type === "base-refused") account.notice(`Image ${candidate.id.slice(0, 8)} cannot be the base: ${reply.reason}`);
+  return false;
+}
+
+function trackLogStore(opened: Opened, name: SourceName): TrackLogStore {
+  const { services, repository, fingerprinters, cacheDirectory } = opened;
+  return new TrackLogStore({
+    files: services.files,
+    random: services.random,
+    key: repository.keyRing.trackLog,
+    repositoryId: repository.id,
+    fingerprintOf: (bytes) => fingerprinters.page.of(bytes),
+    cacheDirectory,
+    source: name.source,
+    processId: services.host.processId,
+    isAlive: (processId) => services.host.isAlive(processId),
+  });
+}
+
+function mirrorOf(opened: Opened, logWriter: TrackLogWriter, trackLog: TrackLog | undefined): ImageBuilder {
+  return new ImageBuilder({
+    sink: { storePage: (kind, bytes) => opened.fingerprinters[kind].of(bytes) },
+    onPageBuilt: (reference, bytes) => logWriter.add(reference, bytes),
+    onPageTaken: async (page, base) => {
+      if (base === trackLog?.image) logWriter.add(page);
+      else logWriter.add(page, await base.load(page));
+    },
+  });
+}

@@ -1,0 +1,152 @@
+// What a backup has done so far, and how that becomes the image's record and the report to the caller.
+
+import type { BackupSessionParts } from "../server/server.ts";
+import { textOf } from "../base/bytes.ts";
+import { newBackupStatistics } from "../model/backup-report.ts";
+import type { BackupStatistics, SourceProblem } from "../model/backup-report.ts";
+import { NOTED_ITEMS_LIMIT } from "../model/image.ts";
+import type { ImageId, ImageRecord, ImageRoot, NotedItem } from "../model/image.ts";
+import type { WrittenContainer } from "../repository/repository.ts";
+import type { WalkNotice, WalkProblem } from "../sources/files/files.ts";
+import type { SourceName } from "./backup-source.ts";
+import { ownerNames } from "./owner-names.ts";
+import type { Services } from "./services.ts";
+import type { BackupOptions, BackupReport } from "./types.ts";
+
+export type ImageDescription = BackupSessionParts["description"];
+
+export class BackupAccount {
+  readonly statistics: BackupStatistics = newBackupStatistics();
+  readonly owners = { users: new Set<number>(), groups: new Set<number>() };
+  readonly startedAtMs: number;
+  readonly #services: Services;
+  readonly #options: BackupOptions;
+  readonly #startedElapsedMs: number;
+  readonly #problems: SourceProblem[] = [];
+  readonly #notices: string[] = [];
+  readonly #sockets: NotedItem[] = [];
+  readonly #unsteady: NotedItem[] = [];
+  #problemCount = 0;
+  #containers = 0;
+  #segments = 0;
+  #storedBytes = 0;
+  #plainBytes = 0;
+
+  constructor(services: Services, options: BackupOptions) {
+    this.#services = services;
+    this.#options = options;
+    this.startedAtMs = services.clock.now();
+    this.#startedElapsedMs = services.clock.elapsedMs();
+  }
+
+  containerWritten(container: WrittenContainer): void {
+    this.#containers++;
+    this.#segments += container.contents.segments.lengths.length;
+    this.#storedBytes += container.storedBytes;
+    this.#plainBytes += container.plainBytes;
+  }
+
+  problem(problem: SourceProblem): void {
+    this.#problemCount++;
+    if (this.#problems.length < NOTED_ITEMS_LIMIT) this.#problems.push(problem);
+    this.#options.onProblem?.(problem);
+  }
+
+  walkProblem({ path, action, code }: WalkProblem): void {
+    this.problem({ path: `/${textOf(path)}`, action, code });
+  }
+
+  changedWhileRead(path: string): void {
+    if (this.#unsteady.length < NOTED_ITEMS_LIMIT) this.#unsteady.push({ path, reason: "" });
+  }
+
+  notice(notice: string): void {
+    this.#notices.push(notice);
+    this.#options.onNotice?.(notice);
+  }
+
+  walkNotice({ path, kind }: WalkNotice): void {
+    const shown = `/${textOf(path)}`;
+    if (kind === "socket") {
+      if (this.#sockets.length < NOTED_ITEMS_LIMIT) this.#sockets.push({ path: shown, reason: "" });
+      return;
+    }
+    const texts: Readonly<Record<typeof kind, string>> = {
+      "ancestor-unknown": `"${shown}" cannot be examined; what was named below it is backed up without it.`,
+      "link-stored": `"${shown}" is a symbolic link and is stored as one; write "${shown}/" to back up what it leads to.`,
+      "link-followed": `"${shown}" is a symbolic link; the directory it leads to is stored under its name.`,
+      excluded: `"${shown}" was named and is left out by a pattern.`,
+    };
+    this.notice(texts[kind]);
+  }
+
+  /** What is known of the image before anything is read. */
+  describe(name: SourceName): ImageDescription {
+    const { exclude, oneFileSystem, compression } = this.#options;
+    return {
+      source: name.source,
+      host: name.host,
+      user: this.#services.host.userName,
+      paths: name.paths,
+      tags: this.#options.tags ?? [],
+      startedAtMs: this.startedAtMs,
+      options: {
+        ...(exclude === undefined || exclude.length === 0 ? {} : { exclude }),
+        ...(oneFileSystem === true ? { oneFileSystem } : {}),
+        ...(compression === undefined ? {} : { compression }),
+      },
+      holdfastVersion: this.#services.version,
+    };
+  }
+
+  /** The record as it is committed: `sent` is the client's part. */
+  completeRecord(description: ImageDescription, sent: string, root: ImageRoot): ImageRecord {
+    const { base } = JSON.parse(sent) as { base: ImageId | null };
+    const { statistics } = this;
+    return {
+      ...description,
+      finishedAtMs: this.#services.clock.now(),
+      base,
+      root,
+      statistics: {
+        files: statistics.filesNew + statistics.filesChanged + statistics.filesUnchanged,
+        directories: statistics.directories,
+        symbolicLinks: statistics.symbolicLinks,
+        otherEntries: statistics.others,
+        newEntries: statistics.filesNew,
+        changedEntries: statistics.filesChanged,
+        unchangedEntries: statistics.entriesClaimed,
+        removedEntries: statistics.removed,
+        contentBytes: statistics.sourceBytes,
+        readBytes: statistics.bytesRead,
+        newBytes: this.#plainBytes,
+        addedBytes: this.#storedBytes,
+        newSegments: this.#segments,
+        newContainers: this.#containers,
+      },
+      ...ownerNames(this.#services.files, this.owners),
+      unreadable: {
+        count: this.#problemCount,
+        items: this.#problems.map(({ path, code }) => ({ path, reason: code })),
+      },
+      skippedSockets: { count: statistics.socketsSkipped, items: this.#sockets },
+      changedWhileRead: { count: statistics.changedWhileRead, items: this.#unsteady },
+    };
+  }
+
+  report(name: SourceName, imageId: string | undefined, baseImageId: string | undefined): BackupReport {
+    return {
+      imageId,
+      source: name.source,
+      baseImageId,
+      statistics: this.statistics,
+      addedPlainBytes: this.#plainBytes,
+      addedStoredBytes: this.#storedBytes,
+      problems: this.#problems,
+      problemCount: this.#problemCount,
+      notices: this.#notices,
+      durationMs: this.#services.clock.elapsedMs() - this.#startedElapsedMs,
+      afterFailure: undefined,
+    };
+  }
+}

@@ -1,0 +1,74 @@
+// Both halves in one process: the receiving half of a backup with all it needs, and the way messages reach it.
+
+import type { BackupConnection } from "../client/client.ts";
+import { encodeReply } from "../formats/stream.ts";
+import { tidyIndex } from "../repository/repository.ts";
+import type { Session, WritableIndexLocation, WrittenContainer } from "../repository/repository.ts";
+import { BackupSession, ImageAssembler } from "../server/server.ts";
+import type { BackupAccount } from "./backup-account.ts";
+import type { SourceName } from "./backup-source.ts";
+import { BackupWriters } from "./backup-writers.ts";
+import type { BaseCandidate, BaseChoice } from "./choose-bases.ts";
+import type { Opened } from "./opened.ts";
+import type { BackupOptions } from "./types.ts";
+
+export interface BackupRunContext {
+  readonly account: BackupAccount;
+  readonly session: Session;
+}
+
+export class LocalReceiver implements AsyncDisposable {
+  readonly writers: BackupWriters;
+  readonly connection: BackupConnection;
+  readonly #indexLocation: WritableIndexLocation;
+
+  constructor(opened: Opened, options: BackupOptions, context: BackupRunContext, choice: BaseChoice, name: SourceName) {
+    const { services, repository, fingerprinters } = opened;
+    const { account, session } = context;
+    this.#indexLocation = { ...opened.indexLocation, random: services.random, session: session.id };
+    this.writers = new BackupWriters(opened, {
+      session,
+      compression: options.compression ?? "default",
+      withAttributes: true,
+      onContainer: (container) => received(container),
+    });
+    const known = new Map<string, BaseCandidate>();
+    for (const candidate of choice.images) known.set(candidate.id, candidate);
+    if (choice.checkpoint !== undefined) known.set(choice.checkpoint.id, choice.checkpoint);
+    const description = account.describe(name);
+    const server = new BackupSession({
+      volume: repository.defaultVolume.writable(session.temporaryNames),
+      keyRing: repository.keyRing,
+      random: services.random,
+      indexLocation: this.#indexLocation,
+      pages: opened.reader,
+      pageSink: this.writers.pages,
+      flushData: () => this.writers.flushData(),
+      pageFingerprintOf: (bytes) => fingerprinters.page.of(bytes),
+      rootOf: (id) => Promise.resolve(known.get(id)?.root),
+      description,
+      complete: (record, root) => account.completeRecord(description, record, root),
+      oldCheckpoints: choice.checkpoints,
+    });
+    const received = (container: WrittenContainer): void => {
+      account.containerWritten(container);
+      server.addContainer(container.contents);
+    };
+    const assembler = new ImageAssembler(server);
+    this.connection = {
+      send: async (batch) => {
+        const reply = await assembler.receive(batch);
+        return reply === undefined ? undefined : encodeReply(reply);
+      },
+    };
+  }
+
+  /** After the commit: keeps the number of index runs small. */
+  async tidy(): Promise<void> {
+    await tidyIndex(this.#indexLocation);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.writers[Symbol.asyncDispose]();
+  }
+}

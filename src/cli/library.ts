@@ -1,0 +1,34 @@
+// The library as the command line uses it: these types and nothing else. Types only, so that asking for help or for the
+// version loads none of it.
+
+import type { BackupOptions, CreateOptions, OpenOptions, Repository } from "../api/types.ts";
+
+export type {
+  BackupOptions,
+  BackupReport,
+  Compression,
+  CreateOptions,
+  Damage,
+  Difference,
+  ImageFilter,
+  ImageSummary,
+  KeySlotSummary,
+  ListedEntry,
+  ListedKind,
+  OpenOptions,
+  OverwriteMode,
+  PassphraseSource,
+  Repository,
+  RepositoryStatistics,
+  RestorePlan,
+  RestoreProblem,
+  RestoreReport,
+  VerifyReport,
+} from "../api/types.ts";
+
+export type FileList = NonNullable<BackupOptions["filesFrom"]>[number];
+
+export interface Library {
+  openRepository(options: OpenOptions): Promise<Repository>;
+  createRepository(options: CreateOptions): Promise<Repository>;
+}

@@ -41,7 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
     }
     return 0;
   }
-  return compare(options, tools, time, data);
+  return await compare(options, tools, time, data);
 }
 
 async function compare(options: Options, tools: readonly Tool[], time: string, data: DatasetOptions): Promise<number> {

@@ -1,8 +1,10 @@
 // Which earlier images a backup may be built on: how far an interrupted run had come, then the last images of the same
 // source, then one of another source of this host that shares a path with it.
 
+import { HoldfastError } from "../base/errors.ts";
+import type { CatalogImage } from "../catalog/catalog.ts";
 import type { ImageRecord, ImageRoot } from "../model/image.ts";
-import { listImages, readCheckpoints } from "../repository/repository.ts";
+import { readCheckpoints, readImageRecord } from "../repository/repository.ts";
 import type { SourceName } from "./backup-source.ts";
 import type { Opened } from "./opened.ts";
 
@@ -23,15 +25,19 @@ export interface BaseChoice {
 const IMAGES_OFFERED = 3;
 
 export async function chooseBases(opened: Opened, name: SourceName, onNotice: (notice: string) => void): Promise<BaseChoice> {
-  const listing = await listImages(opened.places);
-  for (const { name: record, problem } of listing.damaged) onNotice(`Record ${record.slice(0, 16)} is damaged: ${problem.message}`);
-  const newestFirst = listing.images.toReversed().map(({ id, record }) => ({ id, root: record.root, record }));
-  const own = newestFirst.filter(({ record }) => record.source === name.source).slice(0, IMAGES_OFFERED);
-  const images = own.length > 0 ? own : newestFirst.filter(({ record }) => overlaps(record, name)).slice(0, 1);
+  const { catalog, changes } = await opened.openedCatalog();
+  for (const { name: record, problem } of changes.damaged) onNotice(`Record ${record.slice(0, 16)} is damaged: ${problem.message}`);
+  const own = catalog.images({ source: name.source }).slice(-IMAGES_OFFERED).toReversed();
+  const others = own.length > 0 ? [] : catalog.images({ host: name.host }).filter((image) => overlaps(image, name));
+  const images: BaseCandidate[] = [];
+  for (const image of own.length > 0 ? own : others.slice(-1)) {
+    const candidate = await candidateOf(opened, image, onNotice);
+    if (candidate !== undefined) images.push(candidate);
+  }
 
   const { records } = await readCheckpoints(opened.places);
   const checkpoints = [...records].filter(([, record]) => record.source === name.source);
-  const lastImageAtMs = own[0]?.record.startedAtMs ?? 0;
+  const lastImageAtMs = own[0]?.startedAtMs ?? 0;
   let checkpoint: BaseCandidate | undefined;
   for (const [id, record] of checkpoints) {
     if (record.startedAtMs <= lastImageAtMs || record.startedAtMs <= (checkpoint?.record.startedAtMs ?? 0)) continue;
@@ -40,10 +46,25 @@ export async function chooseBases(opened: Opened, name: SourceName, onNotice: (n
   return { checkpoint, images, checkpoints: checkpoints.map(([id]) => id) };
 }
 
-/** Whether an image of this host holds something of what is to be backed up. */
-function overlaps(record: ImageRecord, name: SourceName): boolean {
-  if (record.host !== name.host) return false;
-  return record.paths.some((a) => name.paths.some((b) => isWithin(a, b) || isWithin(b, a)));
+/** A record that cannot be read costs a base, not the backup. */
+async function candidateOf(
+  opened: Opened,
+  { id }: CatalogImage,
+  onNotice: (notice: string) => void,
+): Promise<BaseCandidate | undefined> {
+  try {
+    const record = await readImageRecord(opened.places, id);
+    return { id, root: record.root, record };
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    onNotice(`Image ${id.slice(0, 8)} cannot be the base: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** Whether an image holds something of what is to be backed up. */
+function overlaps(image: CatalogImage, name: SourceName): boolean {
+  return image.paths.some((a) => name.paths.some((b) => isWithin(a, b) || isWithin(b, a)));
 }
 
 function isWithin(path: string, directory: string): boolean {

@@ -1,9 +1,19 @@
 // An opened repository with what every job needs at hand: the index, a reader of pages, the keys as tools.
 
+import { openCatalog } from "../catalog/catalog.ts";
+import type { Catalog, CatalogSource, OpenedCatalog } from "../catalog/catalog.ts";
 import { createFingerprinter } from "../engine/engine.ts";
 import type { Fingerprinter } from "../engine/engine.ts";
 import type { Volume, VolumeId } from "../media/media.ts";
-import { BlockReader, CentralIndex, SegmentReader } from "../repository/repository.ts";
+import {
+  BlockReader,
+  CentralIndex,
+  SegmentReader,
+  listAnnotationNames,
+  listImageIds,
+  readAnnotation,
+  readImageRecord,
+} from "../repository/repository.ts";
 import type { FingerprintKind, KeyRing, OpenedRepository, RecordPlaces } from "../repository/repository.ts";
 import type { Services } from "./services.ts";
 import type { WorkerSetup } from "./worker-messages.ts";
@@ -19,6 +29,7 @@ export class Opened {
   readonly places: RecordPlaces;
   #index: CentralIndex | undefined;
   #reader: SegmentReader | undefined;
+  #catalog: Promise<OpenedCatalog> | undefined;
 
   constructor(services: Services, repository: OpenedRepository, options: { readonly cacheDirectory: string; readonly threads: number }) {
     this.services = services;
@@ -49,14 +60,37 @@ export class Opened {
     return this.#reader;
   }
 
+  /** Opened at first use and brought up to date with the repository. */
+  async catalog(): Promise<Catalog> {
+    return (await this.openedCatalog()).catalog;
+  }
+
+  openedCatalog(): Promise<OpenedCatalog> {
+    const { files, random } = this.services;
+    const { layout, keyRing } = this.repository;
+    this.#catalog ??= openCatalog({ files, path: layout.catalogFile, key: keyRing.record, random, source: this.catalogSource() });
+    return this.#catalog;
+  }
+
+  catalogSource(): CatalogSource {
+    const { places } = this;
+    return {
+      imageIds: () => listImageIds(places.volumes),
+      readImage: (id) => readImageRecord(places, id),
+      annotationNames: () => listAnnotationNames(places.volumes),
+      readAnnotation: (name) => readAnnotation(places, name),
+    };
+  }
+
   /** What every worker is given. */
   workerSetup(): Pick<WorkerSetup, "keyRing" | "volumes"> {
     const volumes = this.repository.volumes.map(({ id, path }) => ({ id, path }));
     return { keyRing: this.repository.keyRing.toData(), volumes };
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#index?.close();
+    if (this.#catalog !== undefined) (await this.#catalog).catalog.close();
   }
 }
 

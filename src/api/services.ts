@@ -1,6 +1,7 @@
 // What the library needs of the world. The room `main` fills it in; tests may put something else there.
 
 import type { LoadBlake } from "../engine/engine.ts";
+import type { CommandOutput } from "../platform/commands.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileTree } from "../platform/file-tree.ts";
 import type { Files } from "../platform/files.ts";
@@ -21,13 +22,6 @@ export interface Services {
   readonly version: string;
   /** Runs a shell command to its end, output to the terminal; resolves with its exit status. */
   readonly runCommand: (command: string, environment: Readonly<Record<string, string>>) => Promise<number>;
-  /** Starts a program and gives its output piece by piece; the last value is its exit status. */
+  /** Starts a program and gives its output piece by piece. */
   readonly readCommand: (argv: readonly string[]) => CommandOutput;
-}
-
-export interface CommandOutput {
-  readonly output: AsyncIterable<Uint8Array>;
-  /** Resolves with the exit status, or with the name of the signal that ended it. */
-  readonly ended: Promise<number | string>;
-  kill(): void;
 }

@@ -159,6 +159,14 @@ test("a damaged image record is reported every time, and the others are there", 
   }
 });
 
+test("an image that vanishes between listing and reading is not damage", async () => {
+  const source = new Records();
+  source.images.set(idOf(1), new HoldfastError("IMAGE_UNKNOWN", { message: "gone" }));
+  const { catalog, changes } = await open(place(source));
+  assert.deepEqual([changes.damaged, catalog.images()], [[], []]);
+  catalog.close();
+});
+
 test("an error of the repository's listing is not mistaken for one of the catalog", async () => {
   const source = new Records();
   const failing = Object.assign(source, {

@@ -1,14 +1,14 @@
 // Keeps the catalog equal to the repository. The repository's listing decides: an image that is listed and not in the
 // catalog is read and added, one that is in the catalog and no longer listed is removed.
 
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, hasCode } from "../base/errors.ts";
 import type { ImageAnnotation, ImageId, ImageRecord } from "../model/image.ts";
 import type { Catalog } from "./catalog.ts";
 
 /** The repository, as far as the catalog must know it. Listings are complete or throw. */
 export interface CatalogSource {
   imageIds(): Promise<readonly ImageId[]>;
-  /** Undefined when it has been removed since it was listed. */
+  /** Undefined, or IMAGE_UNKNOWN, when it has been removed since it was listed. */
   readImage(id: ImageId): Promise<ImageRecord | undefined>;
   annotationNames(): Promise<readonly string[]>;
   readAnnotation(name: string): Promise<ImageAnnotation | undefined>;
@@ -92,6 +92,7 @@ async function attempt<T>(
     return await read();
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
+    if (hasCode(error, "IMAGE_UNKNOWN")) return undefined;
     damaged.push({ name, problem: error });
     return undefined;
   }

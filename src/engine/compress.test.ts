@@ -6,6 +6,7 @@ import { hasCode } from "../base/errors.ts";
 import { CODEC_STORED, CODEC_ZSTD } from "../formats/block.ts";
 import { BlockCompressor, decompressBlock, type CompressionLevel } from "./compress.ts";
 import { randomBytes, wordyBytes } from "./testing.ts";
+import { webAssembly } from "./wasm.ts";
 
 const levels: readonly CompressionLevel[] = ["off", "fast", "default", "best"];
 const MEBIBYTE = 1024 * 1024;
@@ -20,6 +21,17 @@ test("blocks of every kind and size come back at every level", () => {
         assert.deepEqual(new Uint8Array(decompressBlock(payload)), new Uint8Array(plain), `${level} ${size}`);
       }
     }
+  }
+});
+
+test("blocks in WASM memory and in shared memory are compressed in place", () => {
+  const plain = wordyBytes(1, 100_000);
+  for (const buffer of [new webAssembly.Memory({ initial: 5 }).buffer, new SharedArrayBuffer(300_000)]) {
+    const view = new Uint8Array(buffer, 77, plain.length);
+    view.set(plain);
+    const payload = new BlockCompressor("default").compress(view);
+    assert.equal(payload.codec, CODEC_ZSTD);
+    assert.deepEqual(decompressBlock(payload), plain);
   }
 });
 

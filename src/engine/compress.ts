@@ -66,7 +66,7 @@ export class BlockCompressor {
       return stored;
     }
     this.#previous = frame;
-    return { codec: CODEC_ZSTD, plainLength: plain.length, bytes: frame, plain };
+    return { codec: CODEC_ZSTD, plainLength: plain.length, bytes: bytesOf(frame), plain };
   }
 
   /** Frees the memory of the last payload, which ends its life. */
@@ -127,7 +127,12 @@ export function decompressBlock(payload: BlockPayload): Uint8Array {
       context: { plainLength, found: plain.length },
     });
   }
-  return plain;
+  return bytesOf(plain);
+}
+
+/** The same memory as a plain Uint8Array: `slice` of a Buffer makes a view where everybody expects a copy. */
+function bytesOf(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
 /**

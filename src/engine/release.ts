@@ -17,7 +17,12 @@ export function releaseNow(buffer: Uint8Array): void {
   const memory = buffer.buffer;
   if (!(memory instanceof ArrayBuffer) || memory.detached) return;
   // A Buffer cut from the pool never covers all of it.
-  if (memory.byteLength === buffer.byteLength || memory.byteLength >= OWN_MEMORY_BYTES) memory.transfer(0);
+  if (memory.byteLength !== buffer.byteLength && memory.byteLength < OWN_MEMORY_BYTES) return;
+  try {
+    memory.transfer(0);
+  } catch {
+    // Memory that may not be moved is left to the collector: this saves memory, and must not fail a backup.
+  }
 }
 
 /** Memory that is not cleared first: for callers that fill all of it. */

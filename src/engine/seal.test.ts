@@ -7,6 +7,7 @@ import { hasCode } from "../base/errors.ts";
 import { BLOCK_DATA, BLOCK_METADATA, type BlockIdentity } from "../formats/block.ts";
 import { BlockSealer, openRecord, SEAL_OVERHEAD_BYTES, sealRecord } from "./seal.ts";
 import { randomBytes, seededRandom } from "./testing.ts";
+import { webAssembly } from "./wasm.ts";
 
 const blockKey = bytesOfHex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
 const repositoryId = bytesOfHex("202122232425262728292a2b2c2d2e2f");
@@ -75,6 +76,19 @@ test("payloads of every size around the cipher's steps come back, given in any p
     ];
     const inParts = sealerWith({ random: fixedRandom }).seal(BLOCK_DATA, identity, ...parts);
     assert.deepEqual(inParts, sealerWith({ random: fixedRandom }).seal(BLOCK_DATA, identity, plain));
+  }
+});
+
+test("payloads in WASM memory and in shared memory are sealed and opened in place", () => {
+  const plain = randomBytes(3, 100_000);
+  for (const buffer of [new webAssembly.Memory({ initial: 5 }).buffer, new SharedArrayBuffer(300_000)]) {
+    const view = new Uint8Array(buffer, 77, plain.length);
+    view.set(plain);
+    const target = new Uint8Array(buffer, 150_000);
+    const length = sealerWith().sealInto(target, 0, BLOCK_DATA, identity, [view]);
+    view.fill(0);
+    sealerWith().openInto(view, BLOCK_DATA, identity, target.subarray(0, length));
+    assert.deepEqual(new Uint8Array(view), plain);
   }
 });
 

@@ -2,6 +2,7 @@
 
 import type { Services } from "../api/services.ts";
 import type { WorkerServices } from "../api/worker.ts";
+import { readProgramOutput, runShellCommand } from "../platform/commands.ts";
 import { nodeFiles } from "../platform/node-files.ts";
 import { nodeHost } from "../platform/node-host.ts";
 import { openFileTree } from "../platform/open-file-tree.ts";
@@ -28,9 +29,7 @@ export function services(): Services {
     host: nodeHost(),
     workerEntry: workerEntry("job"),
     version: programVersion(),
-    runCommand: () => Promise.reject(new Error("not yet")),
-    readCommand: () => {
-      throw new Error("not yet");
-    },
+    runCommand: runShellCommand,
+    readCommand: readProgramOutput,
   };
 }

@@ -52,36 +52,37 @@ test("transferred memory leaves the sender, shared memory is seen by both", asyn
   await worker.stop();
 });
 
-test("an entry can be a file", async () => {
-  const source = `const { parentPort } = require("node:worker_threads"); parentPort.postMessage("from a file");`;
-  const url = new URL(
-    `data:text/javascript,${encodeURIComponent(source.replace('require("node:worker_threads")', 'await import("node:worker_threads")'))}`,
-  );
-  const [worker] = startWorkers({ entry: url, count: 1, workerData: undefined });
+test("an entry can be a URL", async () => {
+  const source = 'import { parentPort } from "node:worker_threads"; parentPort.postMessage("from a module");';
+  const [worker] = startWorkers({
+    entry: new URL(`data:text/javascript,${encodeURIComponent(source)}`),
+    count: 1,
+    workerData: undefined,
+  });
   assert.ok(worker);
-  assert.equal(await answerOf(worker), "from a file");
+  assert.equal(await answerOf(worker), "from a module");
   await worker.stop();
 });
 
 test("an error in a worker is a WORKER_FAILED that carries it, told once", async () => {
   const [worker] = start('throw new RangeError("too much");');
   assert.ok(worker);
-  let told = 0;
-  worker.onFailure(() => told++);
   worker.post(1);
-  await worker.stop().then(() => undefined);
-  const [again] = start('throw new RangeError("too much");');
-  assert.ok(again);
-  again.post(1);
-  const failure = await failureOf(again);
+  let told = 0;
+  const failure = await new Promise<HoldfastError>((resolve) => {
+    worker.onFailure((error) => {
+      told++;
+      resolve(error);
+    });
+  });
+  await worker.stop();
   assert.deepEqual(
     [failure.code, failure.context, failure.message],
     ["WORKER_FAILED", { worker: 0 }, "Worker thread 0 failed: too much"],
   );
   assert.ok(failure.cause instanceof RangeError);
-  assert.equal(await failureOf(again), failure);
-  await again.stop();
-  assert.equal(told, 0);
+  assert.equal(told, 1);
+  assert.equal(await failureOf(worker), failure, "a listener that comes late hears of it too");
 });
 
 test("a worker that ends by itself has failed", async () => {
@@ -98,12 +99,8 @@ test("an entry that cannot be loaded is a failure", async () => {
 });
 
 test("a worker out of memory is a failure with a hint", async () => {
-  const [worker] = startWorkers<unknown, unknown>({
-    entry: entry("const all = []; for (;;) all.push(new Array(1000).fill(message));"),
-    count: 1,
-    workerData: undefined,
-    resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
-  });
+  // Only in the form that Node reports it: really running out of memory takes V8 anything up to minutes.
+  const [worker] = start('throw Object.assign(new Error("memory limit"), { code: "ERR_WORKER_OUT_OF_MEMORY" });');
   assert.ok(worker);
   worker.post(1);
   const failure = await failureOf(worker);

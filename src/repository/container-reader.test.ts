@@ -16,7 +16,7 @@ import {
   testBlock,
   testSealer,
   testWriter,
-} from "./container-testing.ts";
+} from "../../test/support/containers.ts";
 
 const reader = new ContainerReader({ sealer: testSealer(), repositoryId: TEST_REPOSITORY_ID });
 

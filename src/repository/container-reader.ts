@@ -114,7 +114,7 @@ export class ContainerReader {
       const length = this.#sealer.openInto(this.#payload, kind, identity, stored);
       const payload = decodeBlockPayload(this.#payload.subarray(0, length));
       const plain = decompressBlock(payload);
-      return plain === payload.bytes ? plain.slice() : plain;
+      return plain === payload.bytes ? new Uint8Array(plain) : plain;
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       throw new HoldfastError(error.code, {

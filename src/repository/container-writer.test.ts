@@ -23,7 +23,7 @@ import {
   testIdentifier,
   testSealer,
   testWriter,
-} from "./container-testing.ts";
+} from "../../test/support/containers.ts";
 import type { ContainerWriter } from "./container-writer.ts";
 
 const reader = new ContainerReader({ sealer: testSealer(), repositoryId: TEST_REPOSITORY_ID });

@@ -38,14 +38,9 @@ export async function listImageIds(volumes: readonly Volume[]): Promise<readonly
 
 /** The record as it was published. IMAGE_UNKNOWN when there is none; its damage when no volume holds it whole. */
 export async function readImageRecord(places: RecordPlaces, id: ImageId): Promise<ImageRecord> {
-  const record = await tryReadImageRecord(places, id);
+  const record = await readOneRecord(places, IMAGES, id);
   if (record !== undefined) return record;
   throw unknownImage(id);
-}
-
-/** The same, but undefined when there is none. */
-export function tryReadImageRecord(places: RecordPlaces, id: ImageId): Promise<ImageRecord | undefined> {
-  return readOneRecord(places, IMAGES, id);
 }
 
 export interface FoundImage {

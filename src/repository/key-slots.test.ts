@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { test } from "node:test";
 import { viewOf } from "../base/bytes.ts";
+import { HoldfastError } from "../base/errors.ts";
 import { seededRandom } from "../engine/testing.ts";
 import { SimulatedDisk } from "../media/testing.ts";
 import type { Survival } from "../media/testing.ts";
@@ -263,6 +264,28 @@ test("with no usable slot the error says why: none, damaged, foreign, newer", as
   await assert.rejects(unlockKeySlots(newer, "x"), coded("REPOSITORY_TOO_NEW"));
   const missing = { files: new SimulatedDisk(), layout, repositoryId: REPOSITORY_ID };
   await assert.rejects(unlockKeySlots(missing, "x"), coded("REPOSITORY_DAMAGED"));
+});
+
+test("a slot that may not be read hides no other, and says so when there is no other", async () => {
+  const where = place();
+  const { id } = await add(where, "closed");
+  await add(where, "open");
+  const denied = new HoldfastError("PERMISSION_DENIED", { message: "not yours" });
+  const closing = (...names: readonly string[]): KeySlotsPlace => ({
+    ...where,
+    files: new Proxy(where.files, {
+      get: (_, method) => {
+        if (method === "list") return (path: string) => where.files.list(path);
+        return (path: string, limit: number) => {
+          if (names.some((name) => path.endsWith(name))) throw denied;
+          return where.files.read(path, limit);
+        };
+      },
+    }),
+  });
+  assert.deepEqual((await unlockKeySlots(closing(id), "open")).unusable, [{ id, problem: denied }]);
+  const all = listKeySlots(where).slots.map((entry) => entry.id);
+  await assert.rejects(unlockKeySlots(closing(...all), "open"), coded("PERMISSION_DENIED"));
 });
 
 test("a slot that cannot be opened again is not relied on", async () => {

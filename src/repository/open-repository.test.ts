@@ -1,13 +1,25 @@
 import assert from "node:assert/strict";
-import { crc32 } from "node:zlib";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { crc32 } from "node:zlib";
 import { hexOf, viewOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { seededRandom } from "../engine/testing.ts";
 import { temporaryNames } from "../media/media.ts";
 import { SimulatedDisk } from "../media/testing.ts";
 import { coded } from "../media/volume.contract.ts";
-import { REPOSITORY_PATH as PATH, makeRepository, openWith } from "./testing.ts";
+import { nodeFiles } from "../platform/node-files.ts";
+import { nodeHost } from "../platform/node-host.ts";
+import { systemClock } from "../platform/system-clock.ts";
+import { systemRandom } from "../platform/system-random.ts";
+import { createRepository } from "./create-repository.ts";
+import { listImages, publishImage } from "./images.ts";
+import { changePassphrase } from "./key-slots.ts";
+import { openRepository } from "./open-repository.ts";
+import { startSession } from "./sessions.ts";
+import { REPOSITORY_PATH as PATH, WEAK_KDF, imageRecord, makeRepository, openWith } from "./testing.ts";
 import { publishTrail } from "./trails.ts";
 
 async function made(): Promise<SimulatedDisk> {
@@ -171,6 +183,41 @@ test("a trail record under another name is refused", async () => {
     opened.problems.map((problem) => problem.code),
     ["REPOSITORY_DAMAGED"],
   );
+});
+
+test("a repository on a real disk is made, opened, written to and cleared like one on a simulated disk", async () => {
+  const root = mkdtempSync(join(tmpdir(), "holdfast-repository-"));
+  try {
+    const path = join(root, "new", "repository");
+    const files = nodeFiles();
+    const options = { files, clock: systemClock, random: systemRandom, path, kdf: WEAK_KDF };
+    await createRepository({ ...options, passphrase: "correct" });
+    await assert.rejects(createRepository({ ...options, passphrase: "other" }), coded("REPOSITORY_EXISTS"));
+    const opened = await openRepository({ files, path, passphrase: () => Promise.resolve("correct") });
+    const session = await startSession({
+      files,
+      layout: opened.layout,
+      host: nodeHost(),
+      clock: systemClock,
+      random: systemRandom,
+    });
+    const volume = opened.defaultVolume.writable(session.temporaryNames);
+    const image = await publishImage({ volume, keyRing: opened.keyRing, random: systemRandom }, imageRecord());
+    await changePassphrase(
+      { files, layout: opened.layout, repositoryId: opened.id },
+      { ...options, passphrase: "changed", unlocked: opened.unlocked, temporaryNames: session.temporaryNames },
+    );
+    session.close();
+    await assert.rejects(openRepository({ files, path, passphrase: () => "correct" }), coded("WRONG_PASSPHRASE"));
+    const reopened = await openRepository({ files, path: `${path}/`, passphrase: () => "changed" });
+    assert.deepEqual(await listImages(reopened), { images: [image], damaged: [] });
+    const left = readdirSync(path, { recursive: true, encoding: "utf8" }).filter(
+      (name) => name.includes(".tmp-") || name.includes(".removing"),
+    );
+    assert.deepEqual(left, []);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
 
 test("opening writes nothing", async () => {

@@ -1,9 +1,10 @@
 // What the room offers: our data at rest. Everything else in this folder is private to it.
 
-export { publishTags, readAnnotations } from "./annotations.ts";
+export { listAnnotationNames, publishTags, readAnnotation, readAnnotations } from "./annotations.ts";
 export { BaseImage, openBaseImage } from "./base-image.ts";
 export type { RangePiece } from "./base-image.ts";
 export { BlockReader } from "./block-reader.ts";
+export { ContainerReader } from "./container-reader.ts";
 export {
   CentralIndex,
   LocationBuffer,

@@ -37,11 +37,17 @@ export interface BackupSessionParts {
   readonly oldCheckpoints: readonly string[];
 }
 
+/** So many segments are held in memory until a run is written of them, about 60 bytes each. */
+const SEGMENTS_PER_RUN = 256 * 1024;
+
 export class BackupSession implements AssemblerServices {
   readonly sink: PageSink;
   readonly fingerprintOf: (bytes: Uint8Array) => Fingerprint;
   readonly #parts: BackupSessionParts;
   #unindexed: ContainerContents[] = [];
+  #unindexedSegments = 0;
+  #indexing: Promise<void> = Promise.resolve();
+  #indexFailure: unknown;
   #checkpoints: string[];
 
   constructor(parts: BackupSessionParts) {
@@ -54,6 +60,21 @@ export class BackupSession implements AssemblerServices {
   /** To be told of every container, data and pages alike, when it is durable. */
   addContainer(contents: ContainerContents): void {
     this.#unindexed.push(contents);
+    this.#unindexedSegments += contents.segments.lengths.length;
+    if (this.#unindexedSegments >= SEGMENTS_PER_RUN) this.#index();
+  }
+
+  /** Writes a run of what has gathered, behind those that are being written. The containers are durable, so a run of them may be too. */
+  #index(): void {
+    const containers = this.#unindexed;
+    if (containers.length === 0) return;
+    this.#unindexed = [];
+    this.#unindexedSegments = 0;
+    this.#indexing = this.#indexing
+      .then(async () => void (await writeIndexRun({ ...this.#parts.indexLocation, containers })))
+      .catch((error: unknown) => {
+        this.#indexFailure ??= error;
+      });
   }
 
   async openBase(imageId: string): Promise<BaseImage | { readonly refused: string }> {
@@ -100,9 +121,9 @@ export class BackupSession implements AssemblerServices {
   async #makeDurable(): Promise<void> {
     await this.#parts.flushData();
     await this.#parts.pageSink.flush();
-    const containers = this.#unindexed;
-    this.#unindexed = [];
-    if (containers.length > 0) await writeIndexRun({ ...this.#parts.indexLocation, containers });
+    this.#index();
+    await this.#indexing;
+    if (this.#indexFailure !== undefined) throw this.#indexFailure;
   }
 
   async #removeCheckpoints(): Promise<void> {

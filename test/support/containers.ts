@@ -1,14 +1,14 @@
 // A repository's worth of parts for testing containers: a volume on a simulated disk, keys, and small blocks.
 
-import { BlockCompressor, BlockIdentifier, BlockSealer, createFingerprinter } from "../engine/engine.ts";
-import { randomBytes, seededRandom, wordyBytes } from "../engine/testing.ts";
-import { BLOCK_DATA } from "../formats/block.ts";
-import { CONTAINER_DATA } from "../formats/container.ts";
-import { createDirectoryVolume, openDirectoryVolume, temporaryNames } from "../media/media.ts";
-import type { DirectoryVolume } from "../media/media.ts";
-import type { Files } from "../platform/files.ts";
-import type { BlockPlacement, BlockSegments, ContainerWriterOptions } from "./container-writer.ts";
-import { ContainerWriter } from "./container-writer.ts";
+import { BlockCompressor, BlockIdentifier, BlockSealer, createFingerprinter } from "../../src/engine/engine.ts";
+import { randomBytes, seededRandom, wordyBytes } from "../../src/engine/testing.ts";
+import { BLOCK_DATA } from "../../src/formats/block.ts";
+import { CONTAINER_DATA } from "../../src/formats/container.ts";
+import { createDirectoryVolume, openDirectoryVolume, temporaryNames } from "../../src/media/media.ts";
+import type { DirectoryVolume } from "../../src/media/media.ts";
+import type { Files } from "../../src/platform/files.ts";
+import type { BlockPlacement, BlockSegments, ContainerWriterOptions } from "../../src/repository/container-writer.ts";
+import { ContainerWriter } from "../../src/repository/container-writer.ts";
 
 export const TEST_REPOSITORY_ID = new Uint8Array(16).fill(0x52);
 export const VOLUME_PATH = "/volume";

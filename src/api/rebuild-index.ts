@@ -1,0 +1,67 @@
+// The index and the catalog anew, from the containers and records on the volumes alone.
+
+import { rebuildCatalog } from "../catalog/catalog.ts";
+import { HoldfastError } from "../base/errors.ts";
+import { BlockSealer } from "../engine/engine.ts";
+import { ContainerReader, clearDeadSessions, listRuns, rebuildIndex, startSession } from "../repository/repository.ts";
+import type { ContainerContents } from "../repository/repository.ts";
+import type { Opened } from "./opened.ts";
+
+export interface RebuildReport {
+  readonly containers: number;
+  readonly segments: number;
+  readonly images: number;
+  /** Containers whose directory cannot be read; what they hold is missing from the index. */
+  readonly damaged: readonly { readonly container: string; readonly problem: string }[];
+}
+
+export async function rebuildAll(opened: Opened, onProgress: (done: number, total: number) => void): Promise<RebuildReport> {
+  const { services, repository } = opened;
+  const { files, clock, random, host } = services;
+  const place = { files, layout: repository.layout };
+  clearDeadSessions(place, host);
+  const session = await startSession({ ...place, host, clock, random });
+  try {
+    const damaged: { container: string; problem: string }[] = [];
+    // Taken before the containers are listed: those then hold everything that these runs know.
+    const replaces = listRuns(files, repository.layout.index);
+    const rebuilt = await rebuildIndex({
+      ...opened.indexLocation,
+      random,
+      session: session.id,
+      replaces,
+      containers: allContainers(opened, onProgress, (container, problem) => damaged.push({ container, problem })),
+    });
+    const catalog = await opened.catalog();
+    await rebuildCatalog(catalog, opened.catalogSource());
+    return { containers: rebuilt.containers, segments: rebuilt.segments, images: catalog.imageIds().length, damaged };
+  } finally {
+    session.close();
+  }
+}
+
+async function* allContainers(
+  opened: Opened,
+  onProgress: (done: number, total: number) => void,
+  onDamage: (container: string, problem: string) => void,
+): AsyncGenerator<ContainerContents> {
+  const { keyRing, volumes } = opened.repository;
+  const { repositoryId, block } = keyRing;
+  const sealer = new BlockSealer({ blockKey: block, repositoryId, random: opened.services.random });
+  const reader = new ContainerReader({ repositoryId, sealer });
+  const listed = await Promise.all(volumes.map(async (volume) => ({ volume, names: await volume.listContainers() })));
+  const total = listed.reduce((sum, { names }) => sum + names.length, 0);
+  let done = 0;
+  for (const { volume, names } of listed) {
+    for (const name of names) {
+      try {
+        yield await reader.readDirectory(volume, name);
+      } catch (error) {
+        // One damaged container must not keep the others out of the index; `verify` says what it costs.
+        if (!(error instanceof HoldfastError)) throw error;
+        onDamage(name, error.message);
+      }
+      onProgress(++done, total);
+    }
+  }
+}

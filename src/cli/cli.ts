@@ -1,0 +1,142 @@
+// The command line: words in, an exit status out. It knows the world only through CommandWorld and the repository only
+// through the library, so that tests run whole commands in their own process.
+
+import { GLOBAL_OPTIONS, type GlobalValues } from "./arguments/global-options.ts";
+import type { OptionTable } from "./arguments/options.ts";
+import { isGiven, parseArguments, takeFirstWord, usageError, type ParsedArguments } from "./arguments/parse-arguments.ts";
+import { nearest } from "./arguments/suggestion.ts";
+import type { CommandDefinition } from "./command.ts";
+import { EXIT, type ExitStatus } from "./exit-status.ts";
+import { Output, type OutputMode } from "./output/output.ts";
+import { ENTRIES, isNoun, type CommandEntry, type NounEntry } from "./registry.ts";
+import { reportError } from "./report-error.ts";
+import type { CommandWorld } from "./world.ts";
+
+export type { Library } from "./library.ts";
+export type { CommandFiles, CommandInput, CommandWorld, EntryDifference, OutputStream, ShellResult } from "./world.ts";
+export { processWorld, type ProcessWorldParts } from "./process/process-world.ts";
+
+/** Words that people bring from other programs. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  check: "verify",
+  create: "backup",
+  extract: "restore",
+  list: "images",
+  snapshots: "images",
+  snapshot: "backup",
+};
+
+/** Runs one command to its end. Never rejects: what goes wrong is reported, and told by the exit status. */
+export async function runCommandLine(words: readonly string[], world: CommandWorld): Promise<ExitStatus> {
+  // Good enough for complaints about the words themselves; replaced when they have been understood.
+  let output = new Output(world, { json: words.includes("--json"), quiet: false, verbose: false });
+  let status: ExitStatus;
+  try {
+    status = await dispatch(words, world, (mode) => (output = new Output(world, mode)));
+    await output.finish();
+  } catch (error) {
+    status = reportError(error, output, world.signal.aborted);
+    await output.finish().catch(() => undefined);
+  }
+  return status;
+}
+
+type StartOutput = (mode: OutputMode) => Output;
+
+async function dispatch(words: readonly string[], world: CommandWorld, startOutput: StartOutput): Promise<ExitStatus> {
+  const first = takeFirstWord(words, GLOBAL_OPTIONS, "holdfast");
+  if (first === undefined) return runWithoutCommand(words, world);
+  const entry = entryNamed(first.word);
+  if (!isNoun(entry)) return runCommand(await entry.load(), first.rest, world, startOutput);
+
+  const second = takeFirstWord(first.rest, GLOBAL_OPTIONS, `holdfast ${entry.name}`);
+  if (second !== undefined) return runCommand(await verbNamed(entry, second.word).load(), second.rest, world, startOutput);
+  if (!isGiven(first.rest, GLOBAL_OPTIONS, "help")) throw missingVerb(entry);
+  await world.output.write(await (await import("./help.ts")).nounHelp(entry));
+  return EXIT.done;
+}
+
+async function runWithoutCommand(words: readonly string[], world: CommandWorld): Promise<ExitStatus> {
+  const values = parseArguments(words, GLOBAL_OPTIONS, "holdfast").values as GlobalValues;
+  if (values.version) {
+    await world.output.write(`holdfast ${world.version}\n`);
+    return EXIT.done;
+  }
+  const text = await (await import("./help.ts")).overview(world.version);
+  await (values.help ? world.output : world.errors).write(text);
+  return values.help ? EXIT.done : EXIT.usage;
+}
+
+async function runCommand(
+  command: CommandDefinition,
+  words: readonly string[],
+  world: CommandWorld,
+  startOutput: StartOutput,
+): Promise<ExitStatus> {
+  const options: OptionTable = { ...GLOBAL_OPTIONS, ...command.options };
+  if (isGiven(words, options, "help")) {
+    await world.output.write((await import("./help.ts")).commandHelp(command));
+    return EXIT.done;
+  }
+  const name = `holdfast ${command.name}`;
+  const parsed = parseArguments(words, options, name);
+  const globals = parsed.values as GlobalValues;
+  if (globals.version) {
+    await world.output.write(`holdfast ${world.version}\n`);
+    return EXIT.done;
+  }
+  if (globals.quiet && globals.verbose) throw usageError("--quiet and --verbose cannot both be given", name);
+  const positionals = checkedPositionals(command, parsed);
+  const output = startOutput({ json: globals.json, quiet: globals.quiet, verbose: globals.verbose });
+  const { commandContext } = await import("./context.ts");
+  const commandWords = command.takesCommandWords === true ? parsed.afterTerminator : undefined;
+  const context = commandContext({ world, output, positionals, commandWords, globals });
+  const work = command.run(context, parsed.values);
+  return command.endsOnSignal === true ? work : abandonedOn(world.signal, work);
+}
+
+function entryNamed(word: string): CommandEntry | NounEntry {
+  const entry = ENTRIES.find(({ name }) => name === word);
+  if (entry !== undefined) return entry;
+  const meant = ELSEWHERE[word] ?? nearest(word, ENTRIES.map(({ name }) => name));
+  const hint = meant === undefined ? "`holdfast help` lists the commands." : `Did you mean \`holdfast ${meant}\`?`;
+  throw usageError(`There is no command "${word}"`, "holdfast", hint);
+}
+
+function verbNamed(noun: NounEntry, word: string): CommandEntry {
+  const verb = noun.verbs.find(({ name }) => name === word);
+  if (verb !== undefined) return verb;
+  const meant = nearest(word, noun.verbs.map(({ name }) => name));
+  const hint = meant === undefined ? `\`holdfast help ${noun.name}\` lists them.` : `Did you mean \`holdfast ${noun.name} ${meant}\`?`;
+  throw usageError(`holdfast ${noun.name} has no verb "${word}"`, "holdfast", hint);
+}
+
+function missingVerb(noun: NounEntry): Error {
+  const verbs = noun.verbs.map(({ name }) => name);
+  return usageError(`holdfast ${noun.name} needs a verb: ${verbs.slice(0, -1).join(", ")} or ${verbs.at(-1) ?? ""}`, `holdfast ${noun.name}`);
+}
+
+function checkedPositionals(command: CommandDefinition, parsed: ParsedArguments): readonly string[] {
+  const name = `holdfast ${command.name}`;
+  const more = command.takesCommandWords === true ? [] : (parsed.afterTerminator ?? []);
+  const given = [...parsed.positionals, ...more];
+  const missing = command.positionals.filter(({ isOptional }) => isOptional !== true).slice(given.length);
+  if (missing.length > 0) throw usageError(`${name} needs ${missing.map((positional) => positional.name).join(" and ")}`, name);
+  const isOpenEnded = command.positionals.at(-1)?.isRepeatable === true;
+  const extra = isOpenEnded ? undefined : given[command.positionals.length];
+  if (extra !== undefined) throw usageError(`${name} has no use for "${extra}"`, name);
+  return given;
+}
+
+/** Gives up waiting when the signal is aborted. What was begun may go on until the process ends. */
+async function abandonedOn<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(new Error("Interrupted"));
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

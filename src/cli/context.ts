@@ -1,0 +1,76 @@
+import { resolve } from "node:path";
+import { HoldfastError } from "../base/errors.ts";
+import type { GlobalValues } from "./arguments/global-options.ts";
+import type { PassphraseSource, Repository } from "./library.ts";
+import type { Output } from "./output/output.ts";
+import { checkPassphraseOptions, newPassphraseSource, passphraseSource, type PassphraseOptions } from "./passphrase.ts";
+import { withoutUndefined } from "./text/without-undefined.ts";
+import type { CommandWorld } from "./world.ts";
+
+/** What a command is given: its words, the world, and the ways to a repository. */
+export interface CommandContext {
+  readonly world: CommandWorld;
+  readonly output: Output;
+  readonly positionals: readonly string[];
+  /** What followed "--", for commands that take it; undefined when there was none. */
+  readonly commandWords: readonly string[] | undefined;
+  readonly globals: GlobalValues;
+  /** Opens the repository that was named. Close it: `await using`. */
+  openRepository(): Promise<Repository>;
+  createRepository(keyLabel: string | undefined): Promise<Repository>;
+  /** Where the repository is, as the person says it. */
+  repositoryLocation(): string;
+  /** A path of this machine, or of an image, made absolute: relative ones start where the person stands. */
+  absolute(path: string): string;
+}
+
+export type ContextParts = Pick<CommandContext, "world" | "output" | "positionals" | "commandWords" | "globals">;
+
+export function commandContext(parts: ContextParts): CommandContext {
+  const { world, globals } = parts;
+  const passphrase: PassphraseOptions = {
+    file: globals["passphrase-file"] === undefined ? undefined : absolute(globals["passphrase-file"]),
+    command: globals["passphrase-command"],
+    fileOption: "passphrase-file",
+    commandOption: "passphrase-command",
+    variable: "HOLDFAST_PASSPHRASE",
+  };
+  checkPassphraseOptions(passphrase);
+
+  function absolute(path: string): string {
+    return resolve(world.workingDirectory, path);
+  }
+
+  function repositoryLocation(): string {
+    const location = globals.repository ?? world.environment("HOLDFAST_REPOSITORY") ?? "";
+    if (location !== "") return /^[a-z][a-z0-9+.-]+:\/\//i.test(location) ? location : absolute(location);
+    throw new HoldfastError("USAGE", {
+      message: "No repository was named",
+      hint: "Name it with --repository LOCATION, or once for all commands in HOLDFAST_REPOSITORY.",
+    });
+  }
+
+  function openOptions(source: PassphraseSource) {
+    const cache = globals["cache-directory"];
+    return withoutUndefined({
+      repository: repositoryLocation(),
+      passphrase: source,
+      cacheDirectory: cache === undefined ? undefined : absolute(cache),
+      threads: globals.threads,
+    });
+  }
+
+  return {
+    ...parts,
+    absolute,
+    repositoryLocation,
+    openRepository: async () => {
+      const options = openOptions(passphraseSource(world, passphrase));
+      return (await world.library()).openRepository(options);
+    },
+    createRepository: async (keyLabel) => {
+      const options = openOptions(newPassphraseSource(world, passphrase));
+      return (await world.library()).createRepository(withoutUndefined({ ...options, keyLabel }));
+    },
+  };
+}

@@ -1,11 +1,11 @@
 // A backup from beginning to end: hooks, session, source, and the report.
 
 import { HoldfastError } from "../base/errors.ts";
-import { clearDeadSessions, startSession } from "../repository/repository.ts";
 import { backUpCommand } from "./back-up-command.ts";
 import { backUpTree, rehearseTree } from "./back-up-tree.ts";
 import { BackupAccount } from "./backup-account.ts";
 import type { Opened } from "./opened.ts";
+import { inSession } from "./session.ts";
 import type { BackupOptions, BackupReport } from "./types.ts";
 
 /** Commits an image or throws; a source that could be read only in part is reported, not thrown. */
@@ -17,7 +17,8 @@ export async function runBackup(opened: Opened, options: BackupOptions): Promise
   let report: BackupReport | undefined;
   let failure: unknown;
   try {
-    report = await inSession(opened, options, account);
+    const backUp = options.command === undefined ? backUpTree : backUpCommand;
+    report = await inSession(opened, (session) => backUp(opened, options, { account, session }));
   } catch (error) {
     failure = error;
   }
@@ -25,20 +26,6 @@ export async function runBackup(opened: Opened, options: BackupOptions): Promise
   const afterFailure = options.after === undefined ? undefined : await runAfter(opened, options.after, report);
   if (report === undefined) throw failure;
   return { ...report, afterFailure };
-}
-
-async function inSession(opened: Opened, options: BackupOptions, account: BackupAccount): Promise<BackupReport> {
-  const { services, repository } = opened;
-  const { files, clock, random, host } = services;
-  const place = { files, layout: repository.layout };
-  clearDeadSessions(place, host);
-  const session = await startSession({ ...place, host, clock, random });
-  try {
-    const backUp = options.command === undefined ? backUpTree : backUpCommand;
-    return await backUp(opened, options, { account, session });
-  } finally {
-    session.close();
-  }
 }
 
 async function runBefore(opened: Opened, command: string): Promise<void> {

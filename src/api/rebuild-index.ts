@@ -3,31 +3,20 @@
 import { rebuildCatalog } from "../catalog/catalog.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { BlockSealer } from "../engine/engine.ts";
-import { ContainerReader, clearDeadSessions, listRuns, rebuildIndex, startSession } from "../repository/repository.ts";
+import { ContainerReader, listRuns, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
+import { inSession } from "./session.ts";
+import type { RebuildReport } from "./types.ts";
 
-export interface RebuildReport {
-  readonly containers: number;
-  readonly segments: number;
-  readonly images: number;
-  /** Containers whose directory cannot be read; what they hold is missing from the index. */
-  readonly damaged: readonly { readonly container: string; readonly problem: string }[];
-}
-
-export async function rebuildAll(opened: Opened, onProgress: (done: number, total: number) => void): Promise<RebuildReport> {
-  const { services, repository } = opened;
-  const { files, clock, random, host } = services;
-  const place = { files, layout: repository.layout };
-  clearDeadSessions(place, host);
-  const session = await startSession({ ...place, host, clock, random });
-  try {
+export function rebuildAll(opened: Opened, onProgress: (done: number, total: number) => void): Promise<RebuildReport> {
+  return inSession(opened, async (session) => {
     const damaged: { container: string; problem: string }[] = [];
     // Taken before the containers are listed: those then hold everything that these runs know.
-    const replaces = listRuns(files, repository.layout.index);
+    const replaces = listRuns(opened.services.files, opened.repository.layout.index);
     const rebuilt = await rebuildIndex({
       ...opened.indexLocation,
-      random,
+      random: opened.services.random,
       session: session.id,
       replaces,
       containers: allContainers(opened, onProgress, (container, problem) => damaged.push({ container, problem })),
@@ -35,9 +24,7 @@ export async function rebuildAll(opened: Opened, onProgress: (done: number, tota
     const catalog = await opened.catalog();
     await rebuildCatalog(catalog, opened.catalogSource());
     return { containers: rebuilt.containers, segments: rebuilt.segments, images: catalog.imageIds().length, damaged };
-  } finally {
-    session.close();
-  }
+  });
 }
 
 async function* allContainers(

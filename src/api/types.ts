@@ -223,6 +223,14 @@ export interface VerifyReport {
   readonly durationMs: number;
 }
 
+export interface RebuildReport {
+  readonly containers: number;
+  readonly segments: number;
+  readonly images: number;
+  /** Containers whose directory cannot be read; what they hold is missing from the index. */
+  readonly damaged: readonly { readonly container: string; readonly problem: string }[];
+}
+
 export interface RepositoryStatistics {
   readonly images: number;
   readonly sources: number;
@@ -247,6 +255,8 @@ export interface Repository extends AsyncDisposable {
   /** 32 hexadecimal digits. */
   readonly id: string;
   readonly location: string;
+  /** Damage that did not prevent opening: key slots, trails, other volumes. */
+  readonly problems: readonly Error[];
 
   backup(options: BackupOptions): Promise<BackupReport>;
   /** Oldest first. */
@@ -265,7 +275,7 @@ export interface Repository extends AsyncDisposable {
   statistics(): Promise<RepositoryStatistics>;
   /** Changes tags of an image; returns those it has then. */
   tag(image: string, change: { readonly add?: readonly string[]; readonly remove?: readonly string[]; readonly set?: readonly string[] }): Promise<readonly string[]>;
-  rebuildIndex(onProgress?: (done: number, total: number) => void): Promise<{ readonly containers: number; readonly segments: number; readonly images: number }>;
+  rebuildIndex(onProgress?: (done: number, total: number) => void): Promise<RebuildReport>;
   /** For the curious: a stored thing as JSON-ready data. */
   inspect(what: { readonly kind: "image" | "container" | "page" | "repository" | "key"; readonly id?: string }): Promise<unknown>;
 

@@ -25,13 +25,13 @@ export function referenceCuts(key: Uint8Array, sizes: CutSizes, bytes: Uint8Arra
   return ends;
 }
 
-/** 8 bits of the last 8 bytes: the gear of the byte k places back counts 2^k times. */
+/** 8 bits of the last 8 bytes: the gear of the byte k places back is rotated by k. */
 export function firstStage(parameters: CutterParameters, bytes: Uint8Array, last: number): number {
   let hash = 0;
   for (let back = 0; back < 8; back++) {
     const byte = bytes[last - back] as number;
-    const gear = (parameters.tableLow[byte & 15] as number) + (parameters.tableHigh[byte >> 4] as number);
-    hash += gear << back;
+    const gear = (parameters.tableLow[byte & 15] as number) ^ (parameters.tableHigh[byte >> 4] as number);
+    hash ^= (gear << back) | (gear >> (8 - back));
   }
   return hash & 0xff;
 }

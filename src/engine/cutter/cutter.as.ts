@@ -49,21 +49,21 @@ function scan(first: usize, last: usize, limit: u64): usize {
   const high = v128.load(TABLE_HIGH);
   const magic = v128.splat<u8>(load<u8>(MAGIC));
 
-  // The sums of the 16 bytes before `first`, as far as the loop looks back: its upper lanes are right.
+  // The same for the 16 bytes before `first`, as far as the loop looks back: the upper lanes are right.
   let gear = gearOf(v128.load(first - 16), low, high);
   const none = v128.splat<u8>(0);
-  let sum2 = pairs(none, gear);
-  let sum4 = fours(none, sum2);
+  let two = pairs(none, gear);
+  let four = fours(none, two);
 
   for (let at = first; at < last; at += 32) {
     const gearA = gearOf(v128.load(at), low, high);
     const gearB = gearOf(v128.load(at, 16), low, high);
-    const sum2A = pairs(gear, gearA);
-    const sum2B = pairs(gearA, gearB);
-    const sum4A = fours(sum2, sum2A);
-    const sum4B = fours(sum2A, sum2B);
-    const hitA = v128.eq<u8>(eights(sum4, sum4A), magic);
-    const hitB = v128.eq<u8>(eights(sum4A, sum4B), magic);
+    const twoA = pairs(gear, gearA);
+    const twoB = pairs(gearA, gearB);
+    const fourA = fours(two, twoA);
+    const fourB = fours(twoA, twoB);
+    const hitA = v128.eq<u8>(eights(four, fourA), magic);
+    const hitB = v128.eq<u8>(eights(fourA, fourB), magic);
     if (v128.any_true(v128.or(hitA, hitB))) {
       let hits = <u32>v128.bitmask<u8>(hitA) | (<u32>v128.bitmask<u8>(hitB) << 16);
       const left = last - at;
@@ -75,45 +75,48 @@ function scan(first: usize, last: usize, limit: u64): usize {
       }
     }
     gear = gearB;
-    sum2 = sum2B;
-    sum4 = sum4B;
+    two = twoB;
+    four = fourB;
   }
   return 0;
 }
 
-/** For every byte the sum of its two nibbles' table entries. */
+/** For every byte the entries of its two nibbles. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function gearOf(bytes: v128, low: v128, high: v128): v128 {
   const nibble = v128.splat<u8>(15);
-  return v128.add<u8>(
+  return v128.xor(
     v128.swizzle(low, v128.and(bytes, nibble)),
     v128.swizzle(high, v128.and(v128.shr<u16>(bytes, 4), nibble)),
   );
 }
 
-/** gear[i] + 2 gear[i-1]; `before` are the 16 gears before. */
+/** gear[i] and gear[i-1] rotated by 1; `before` are the 16 gears before. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function pairs(before: v128, gear: v128): v128 {
   const previous = v128.shuffle<u8>(before, gear, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
-  return v128.add<u8>(gear, v128.add<u8>(previous, previous));
+  // The comparison is -1 where the highest bit is set: subtracting it puts that bit back at the lower end.
+  const carry = v128.lt<i8>(previous, v128.splat<i8>(0));
+  return v128.xor(gear, v128.sub<u8>(v128.add<u8>(previous, previous), carry));
 }
 
-/** The same over four bytes: sum2[i] + 4 sum2[i-2]. */
+/** Of four bytes: two[i] and two[i-2] rotated by 2. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
-function fours(before: v128, sum2: v128): v128 {
-  const previous = v128.shuffle<u8>(before, sum2, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29);
-  return v128.add<u8>(sum2, v128.shl<u8>(previous, 2));
+function fours(before: v128, two: v128): v128 {
+  const previous = v128.shuffle<u8>(before, two, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29);
+  return v128.xor(two, v128.or(v128.shl<u8>(previous, 2), v128.shr<u8>(previous, 6)));
 }
 
-/** And over eight: sum4[i] + 16 sum4[i-4]. */
+/** Of eight: four[i] and four[i-4] with its nibbles exchanged. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
-function eights(before: v128, sum4: v128): v128 {
-  const previous = v128.shuffle<u8>(before, sum4, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27);
-  return v128.add<u8>(sum4, v128.shl<u8>(previous, 4));
+function eights(before: v128, four: v128): v128 {
+  const previous = v128.shuffle<u8>(before, four, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27);
+  const exchanged = v128.bitselect(v128.shl<u16>(previous, 4), v128.shr<u16>(previous, 4), v128.splat<u8>(0xf0));
+  return v128.xor(four, exchanged);
 }
 
 /** 64 well mixed bits of the 32 bytes that end at `place`. */

@@ -1,0 +1,142 @@
+// What the room offers: Holdfast as a library. `main` binds it to the machine; programs import it from there.
+
+import type { OpenOptions, CreateOptions, Repository } from "./types.ts";
+import type { ImageId } from "../model/image.ts";
+import { addKeySlot, changePassphrase, createRepository, listKeySlots, openRepository, publishTags, removeKeySlot } from "../repository/repository.ts";
+import type { KeySlotsPlace } from "../repository/repository.ts";
+import { hexOf } from "../base/bytes.ts";
+import { HoldfastError } from "../base/errors.ts";
+import { runBackup } from "./backup.ts";
+import { diffImages } from "./diff.ts";
+import { dumpEntry } from "./dump.ts";
+import { entriesOf } from "./entries.ts";
+import { findEntries } from "./find.ts";
+import { inspectStored } from "./inspect.ts";
+import { asJob } from "./job-history.ts";
+import { Opened } from "./opened.ts";
+import { rebuildAll } from "./rebuild-index.ts";
+import { runRestore } from "./restore.ts";
+import { listImageSummaries, selectImage } from "./select-image.ts";
+import type { Services } from "./services.ts";
+import { repositoryStatistics } from "./statistics.ts";
+import { inSession } from "./session.ts";
+import { runVerify } from "./verify.ts";
+
+export type { Services } from "./services.ts";
+export type * from "./types.ts";
+
+/** Creates a repository in an empty or missing directory, and opens it. */
+export async function create(services: Services, options: CreateOptions): Promise<Repository> {
+  const passphrase = await options.passphrase();
+  const { files, clock, random } = services;
+  await createRepository({
+    files,
+    clock,
+    random,
+    path: locationOf(services, options.repository),
+    passphrase,
+    ...(options.keyLabel === undefined ? {} : { label: options.keyLabel }),
+  });
+  return open(services, { ...options, passphrase: () => passphrase });
+}
+
+/** Opens a repository. Nothing is written until something is asked for that writes. */
+export async function open(services: Services, options: OpenOptions): Promise<Repository> {
+  const { files, host } = services;
+  const location = locationOf(services, options.repository);
+  const repository = await openRepository({ files, path: location, passphrase: options.passphrase });
+  const opened = new Opened(services, repository, {
+    cacheDirectory: options.cacheDirectory ?? host.cacheDirectory,
+    threads: options.threads ?? host.processors,
+  });
+  return repositoryOver(opened, location);
+}
+
+function locationOf({ host }: Services, location: string): string {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
+    throw new HoldfastError("PLATFORM_UNSUPPORTED", {
+      message: `Cannot open "${location}": this version keeps repositories in directories`,
+      hint: "Name a directory.",
+    });
+  }
+  if (location === "") throw new HoldfastError("USAGE", { message: "The name of the repository is empty" });
+  return location.startsWith("/") || /^[a-z]:[\\/]/i.test(location) ? location : `${host.workingDirectory}/${location}`;
+}
+
+function repositoryOver(opened: Opened, location: string): Repository {
+  const { services, repository } = opened;
+  const { clock, random } = services;
+  const slots: KeySlotsPlace = { files: services.files, layout: repository.layout, repositoryId: repository.id };
+  let currentSlot = repository.unlocked.slotId;
+  const summaryOf = ({ id, label, createdAtMs }: { id: string; label: string; createdAtMs: number }) => ({
+    id,
+    label,
+    createdAtMs,
+    isCurrent: id === currentSlot,
+  });
+  const close = (): Promise<void> => opened.close();
+
+  return {
+    id: hexOf(repository.id),
+    location,
+    problems: repository.problems,
+    backup: (options) =>
+      options.dryRun === true
+        ? runBackup(opened, options)
+        : asJob(
+            opened,
+            "backup",
+            () => runBackup(opened, options),
+            ({ imageId, problemCount, source }) => ({
+              outcome: problemCount > 0 ? "partial" : "done",
+              ...(imageId === undefined ? {} : { image: imageId as ImageId }),
+              detail: source,
+            }),
+          ),
+    images: (filter) => listImageSummaries(opened, filter),
+    image: (reference, filter) => selectImage(opened, reference, filter),
+    async *entries(image, options = {}) {
+      const { filter, ...rest } = options;
+      yield* entriesOf(opened, await selectImage(opened, image, filter), rest);
+    },
+    find: (pattern, options) => findEntries(opened, pattern, options),
+    async *diff(before, after, options) {
+      yield* diffImages(opened, await selectImage(opened, before), await selectImage(opened, after), options);
+    },
+    async *dump(image, path, options = {}) {
+      yield* dumpEntry(opened, await selectImage(opened, image, options.filter), path);
+    },
+    async restore(options) {
+      const image = await selectImage(opened, options.image, options.filter);
+      return runRestore(opened, image, options);
+    },
+    verify: (options = {}) => runVerify(opened, options),
+    statistics: () => repositoryStatistics(opened),
+    async tag(reference, { add = [], remove = [], set }) {
+      const image = await selectImage(opened, reference);
+      const tags = (set ?? [...image.tags, ...add]).filter((tag) => !remove.includes(tag));
+      return inSession(opened, async (session) => {
+        const volume = repository.defaultVolume.writable(session.temporaryNames);
+        const { annotation } = await publishTags({ ...opened.places, volume, random, clock }, image.id as ImageId, tags);
+        return annotation.tags;
+      });
+    },
+    rebuildIndex: (onProgress = () => undefined) => rebuildAll(opened, onProgress),
+    inspect: (what) => inspectStored(opened, what),
+
+    keySlots: () => Promise.resolve(listKeySlots(slots).slots.map(summaryOf)),
+    addKeySlot: async (passphrase, label) =>
+      summaryOf(await addKeySlot(slots, { masterKey: repository.unlocked.masterKey, passphrase, label, clock, random })),
+    removeKeySlot: async (id) => {
+      removeKeySlot(slots, id);
+    },
+    changePassphrase: async (passphrase) => {
+      const added = await changePassphrase(slots, { unlocked: { ...repository.unlocked, slotId: currentSlot }, passphrase, clock, random });
+      currentSlot = added.id;
+      return summaryOf(added);
+    },
+
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

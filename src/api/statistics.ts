@@ -1,0 +1,35 @@
+// What a repository holds, counted where it lies: containers on the volumes, segments in the index, images by their records.
+
+import type { Opened } from "./opened.ts";
+import { listImageSummaries } from "./select-image.ts";
+import type { DamageListener } from "./select-image.ts";
+import type { RepositoryStatistics } from "./types.ts";
+
+/** A container that lies on several volumes counts on each, as it takes space on each. */
+export async function repositoryStatistics(opened: Opened, onDamage?: DamageListener): Promise<RepositoryStatistics> {
+  const images = await listImageSummaries(opened, {}, onDamage);
+  let containers = 0;
+  let containerBytes = 0;
+  for (const volume of opened.repository.volumes) {
+    for (const name of await volume.listContainers()) {
+      const sizeBytes = await volume.containerSize(name);
+      // Removed since it was listed.
+      if (sizeBytes === undefined) continue;
+      containers++;
+      containerBytes += sizeBytes;
+    }
+  }
+  const { index } = opened;
+  index.refresh();
+  const { runs } = index;
+  return {
+    images: images.length,
+    sources: new Set(images.map(({ record }) => record.source)).size,
+    containers,
+    containerBytes,
+    segments: index.segmentCount,
+    indexRuns: runs.length,
+    indexBytes: runs.reduce((sum, run) => sum + run.fileBytes, 0),
+    logicalBytes: images.reduce((sum, { record }) => sum + record.statistics.contentBytes, 0),
+  };
+}

@@ -15,7 +15,7 @@ import {
   releaseNow,
 } from "../src/engine/engine.ts";
 import type { CompressionLevel } from "../src/engine/engine.ts";
-import { randomBytes, seededRandom, wordyBytes } from "../src/engine/testing.ts";
+import { randomBytes, wordyBytes } from "../src/engine/testing.ts";
 import { BLOCK_DATA } from "../src/formats/block.ts";
 import type { BlockIdentity } from "../src/formats/block.ts";
 import { systemRandom } from "../src/platform/system-random.ts";
@@ -95,7 +95,7 @@ function measureSmallInputs(): StageResult[] {
   const count = 2000;
   const fingerprinter = createFingerprinter(new Uint8Array(32));
   const digest = new Uint8Array(32);
-  const sealer = new BlockSealer({ blockKey: new Uint8Array(32), repositoryId: new Uint8Array(16), random: seededRandom(1) });
+  const sealer = new BlockSealer({ blockKey: new Uint8Array(32), repositoryId: new Uint8Array(16), random: systemRandom });
   const identifier = new BlockIdentifier(new Uint8Array(32));
   const identity = new Uint8Array(16) as Uint8Array as BlockIdentity;
   const [table, lengths] = [randomBytes(3, 4096), new Uint32Array(128).fill(32)];

@@ -1,7 +1,6 @@
 // Every run leaves a line in the catalog's history of jobs.
 
 import { HoldfastError, messageOf } from "../base/errors.ts";
-import type { ImageId } from "../model/image.ts";
 import type { JobOutcome } from "../catalog/catalog.ts";
 import type { Opened } from "./opened.ts";
 

@@ -4,27 +4,17 @@
 import { GLOBAL_OPTIONS, type GlobalValues } from "./arguments/global-options.ts";
 import type { OptionTable } from "./arguments/options.ts";
 import { isGiven, parseArguments, takeFirstWord, usageError, type ParsedArguments } from "./arguments/parse-arguments.ts";
-import { nearest } from "./arguments/suggestion.ts";
 import type { CommandDefinition } from "./command.ts";
 import { EXIT, type ExitStatus } from "./exit-status.ts";
+import { entryNamed, missingVerb, verbNamed } from "./find-command.ts";
 import { Output, type OutputMode } from "./output/output.ts";
-import { ENTRIES, isNoun, type CommandEntry, type NounEntry } from "./registry.ts";
+import { isNoun } from "./registry.ts";
 import { reportError } from "./report-error.ts";
 import type { CommandWorld } from "./world.ts";
 
 export type { Library } from "./library.ts";
 export type { CommandFiles, CommandInput, CommandWorld, EntryDifference, OutputStream, ShellResult } from "./world.ts";
 export { processWorld, type ProcessWorldParts } from "./process/process-world.ts";
-
-/** Words that people bring from other programs. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  check: "verify",
-  create: "backup",
-  extract: "restore",
-  list: "images",
-  snapshots: "images",
-  snapshot: "backup",
-};
 
 /** Runs one command to its end. Never rejects: what goes wrong is reported, and told by the exit status. */
 export async function runCommandLine(words: readonly string[], world: CommandWorld): Promise<ExitStatus> {
@@ -87,33 +77,13 @@ async function runCommand(
   }
   if (globals.quiet && globals.verbose) throw usageError("--quiet and --verbose cannot both be given", name);
   const positionals = checkedPositionals(command, parsed);
-  const output = startOutput({ json: globals.json, quiet: globals.quiet, verbose: globals.verbose });
+  const { json, quiet, verbose } = globals;
+  const output = startOutput({ json, quiet, verbose, contentOnOutput: command.writesContent === true });
   const { commandContext } = await import("./context.ts");
   const commandWords = command.takesCommandWords === true ? parsed.afterTerminator : undefined;
   const context = commandContext({ world, output, positionals, commandWords, globals });
   const work = command.run(context, parsed.values);
   return command.endsOnSignal === true ? work : abandonedOn(world.signal, work);
-}
-
-function entryNamed(word: string): CommandEntry | NounEntry {
-  const entry = ENTRIES.find(({ name }) => name === word);
-  if (entry !== undefined) return entry;
-  const meant = ELSEWHERE[word] ?? nearest(word, ENTRIES.map(({ name }) => name));
-  const hint = meant === undefined ? "`holdfast help` lists the commands." : `Did you mean \`holdfast ${meant}\`?`;
-  throw usageError(`There is no command "${word}"`, "holdfast", hint);
-}
-
-function verbNamed(noun: NounEntry, word: string): CommandEntry {
-  const verb = noun.verbs.find(({ name }) => name === word);
-  if (verb !== undefined) return verb;
-  const meant = nearest(word, noun.verbs.map(({ name }) => name));
-  const hint = meant === undefined ? `\`holdfast help ${noun.name}\` lists them.` : `Did you mean \`holdfast ${noun.name} ${meant}\`?`;
-  throw usageError(`holdfast ${noun.name} has no verb "${word}"`, "holdfast", hint);
-}
-
-function missingVerb(noun: NounEntry): Error {
-  const verbs = noun.verbs.map(({ name }) => name);
-  return usageError(`holdfast ${noun.name} needs a verb: ${verbs.slice(0, -1).join(", ")} or ${verbs.at(-1) ?? ""}`, `holdfast ${noun.name}`);
 }
 
 function checkedPositionals(command: CommandDefinition, parsed: ParsedArguments): readonly string[] {

@@ -29,6 +29,8 @@ export interface CommandDefinition<O extends OptionTable = OptionTable> {
   readonly moreUsage?: readonly string[];
   /** The command takes words after "--" that are not its positionals. */
   readonly takesCommandWords?: boolean;
+  /** Its output is content, not text: with --json, errors go to the error output. */
+  readonly writesContent?: boolean;
   /** False for the few that never open one. */
   readonly usesRepository: boolean;
   readonly examples: readonly Example[];

@@ -10,7 +10,10 @@ async function read(argv: readonly string[]): Promise<{ text: string; ended: num
 }
 
 test("a program's output and exit status are given as they are", async () => {
-  assert.deepEqual(await read([process.execPath, "-e", "process.stdout.write('a b'); process.exitCode = 3"]), { text: "a b", ended: 3 });
+  assert.deepEqual(await read([process.execPath, "-e", "process.stdout.write('a b'); process.exitCode = 3"]), {
+    text: "a b",
+    ended: 3,
+  });
 });
 
 test("a program that a signal ends says which", { skip: process.platform === "win32" && "Windows has no signals" }, async () => {

@@ -7,16 +7,22 @@ import { KIND_UNKNOWN, type DirectoryListing, type EntryKind } from "./file-tree
 const INITIAL_BYTES = 256 * 1024;
 /** Above this the builder gives its own memory to the listing instead of copying it, and starts anew. */
 const HAND_OVER_BYTES = 1024 * 1024;
+/** Small listings share memory: most directories hold a few names, and an allocation for each would cost more than reading it. */
+const SHARED_BYTES = 256 * 1024;
+const SHARING_LIMIT_BYTES = SHARED_BYTES / 8;
 
 class PackedListing implements DirectoryListing {
   readonly count: number;
   readonly #bytes: Uint8Array;
+  /** Our positions are starts[first … first + count). */
   readonly #starts: Uint32Array;
+  readonly #first: number;
 
-  constructor(bytes: Uint8Array, starts: Uint32Array) {
+  constructor(bytes: Uint8Array, starts: Uint32Array, first: number, count: number) {
     this.#bytes = bytes;
     this.#starts = starts;
-    this.count = starts.length;
+    this.#first = first;
+    this.count = count;
   }
 
   name(position: number): Uint8Array {
@@ -32,9 +38,8 @@ class PackedListing implements DirectoryListing {
   }
 
   #start(position: number): number {
-    const start = this.#starts[position];
-    if (start === undefined) throw new RangeError(`No entry ${position} in a listing of ${this.count}`);
-    return start;
+    if (!(position >= 0 && position < this.count)) throw new RangeError(`No entry ${position} in a listing of ${this.count}`);
+    return this.#starts[this.#first + position] as number;
   }
 }
 
@@ -44,6 +49,9 @@ export class ListingBuilder {
   #used = 0;
   #starts = new Uint32Array(4096);
   #count = 0;
+  #shared = new Uint8Array(SHARED_BYTES);
+  #sharedStarts = new Uint32Array(this.#shared.buffer);
+  #sharedUsed = 0;
 
   begin(): void {
     this.#used = 0;
@@ -96,11 +104,29 @@ export class ListingBuilder {
     const starts = this.#starts;
     sortStarts(this.#bytes, starts, this.#count);
     const count = dropRepeated(this.#bytes, starts, this.#count);
-    if (this.#used <= HAND_OVER_BYTES) return new PackedListing(this.#bytes.slice(0, this.#used), starts.slice(0, count));
-    const listing = new PackedListing(this.#bytes, starts.subarray(0, count));
+    if (this.#used + count * 4 <= SHARING_LIMIT_BYTES) return this.#share(count);
+    if (this.#used <= HAND_OVER_BYTES)
+      return new PackedListing(this.#bytes.slice(0, this.#used), starts.slice(0, count), 0, count);
+    const listing = new PackedListing(this.#bytes, starts, 0, count);
     this.#bytes = new Uint8Array(INITIAL_BYTES);
     this.#starts = new Uint32Array(4096);
     return listing;
+  }
+
+  /** Copies names and starts to where earlier listings lie; used-up memory lives as long as the listings in it. */
+  #share(count: number): DirectoryListing {
+    const length = this.#used;
+    if (this.#sharedUsed + length + 3 + count * 4 > SHARED_BYTES) {
+      this.#shared = new Uint8Array(SHARED_BYTES);
+      this.#sharedStarts = new Uint32Array(this.#shared.buffer);
+      this.#sharedUsed = 0;
+    }
+    const base = this.#sharedUsed;
+    this.#shared.set(this.#bytes.subarray(0, length), base);
+    const first = (base + length + 3) >>> 2;
+    for (let i = 0; i < count; i++) this.#sharedStarts[first + i] = (this.#starts[i] as number) + base;
+    this.#sharedUsed = (first + count) * 4;
+    return new PackedListing(this.#shared, this.#sharedStarts, first, count);
   }
 
   /** Notes an entry at the end; returns where its name goes. */

@@ -55,7 +55,7 @@ export interface ContainerWriterOptions {
   readonly limitBytes?: number;
   /**
    * Opens every sealed block again and compares it with the plain bytes before it is written, which finds faults of
-   * this machine and of libraries while the original is still there. Costs about a third of what compressing costs.
+   * this machine and of libraries while the original is still there. Costs about a quarter of what compressing costs.
    */
   readonly verifyBlocks?: boolean;
 }

@@ -3,7 +3,7 @@
 
 import { HoldfastError } from "../base/errors.ts";
 import { releaseNow } from "../engine/engine.ts";
-import { BLOCK_DATA, BLOCK_METADATA } from "../formats/block.ts";
+import { BLOCK_DATA } from "../formats/block.ts";
 import type { SegmentLocation } from "../repository/repository.ts";
 import type { BlockSource, ContentFingerprinter } from "./parts.ts";
 import { isSameBlock } from "./segment-places.ts";
@@ -62,26 +62,17 @@ export class BlockCache {
     throw new BadPlace({ ...location, offset, length }, "REPOSITORY_DAMAGED", false);
   }
 
-  /**
-   * A copy of a segment from the first of its places that has it. Attributes of entries without content may be stored
-   * among the pages, in blocks of the other kind. Throws the last BadPlace.
-   */
+  /** A copy of a segment from the first of its places that has it. Throws the last BadPlace. */
   async anyCopy(locations: readonly SegmentLocation[], fingerprint: Uint8Array): Promise<Uint8Array> {
     let failure: BadPlace | undefined;
     for (const location of locations) {
       const { offset, length } = location;
-      for (const kind of [BLOCK_DATA, BLOCK_METADATA] as const) {
-        try {
-          const block = await this.#source.readBlock(kind, location);
-          const bytes = block.slice(offset, offset + length);
-          releaseNow(block);
-          if (bytes.length === length && this.#fingerprinter.matches(bytes, fingerprint)) return bytes;
-          failure = new BadPlace(location, "REPOSITORY_DAMAGED", false);
-        } catch (error) {
-          if (!(error instanceof HoldfastError)) throw error;
-          failure = new BadPlace(location, error.code, true);
-          if (error.code !== "SEAL_BROKEN") break;
-        }
+      await this.load(location);
+      try {
+        return this.segment(location, offset, length, fingerprint).slice();
+      } catch (error) {
+        if (!(error instanceof BadPlace)) throw error;
+        failure = error;
       }
     }
     throw failure ?? new BadPlace(NOWHERE, "SEGMENT_MISSING", true);

@@ -1,6 +1,6 @@
 // What every thread of a run knows. Packed as the task "begin":
-//   u8 type, u8 overwrite, u8 flags, u32 inode low, high, u32 device major, minor, u32 thread, u16 prefix length,
-//   u32 target length, prefix, target, owner rules
+//   u8 type, u8 overwrite, u8 flags, u32 user, u32 inode low, high, u32 device major, minor, u32 thread,
+//   u16 prefix length, u32 target length, prefix, target, owner rules
 
 import { ByteReader, ByteWriter, utf8, textOf, hexOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
@@ -17,6 +17,8 @@ export interface RunSettings {
   /** Whatever is in the way may be removed, directories too. */
   readonly clearsTheWay: boolean;
   readonly owners: OwnerRules;
+  /** Who is restoring: the effective user id, 0 for whoever may do anything. */
+  readonly userId: number;
   /** Of the names of temporary files: this run's own. */
   readonly temporaryPrefix: string;
   readonly target: TargetIdentity;
@@ -54,10 +56,10 @@ export function temporaryNames(prefix: string, thread: number): () => Uint8Array
 }
 
 export function encodeBegin(settings: RunSettings, thread: number): Uint8Array<ArrayBuffer> {
-  const { overwrite, clearsTheWay, owners, temporaryPrefix: prefix, target } = settings;
+  const { overwrite, clearsTheWay, owners, userId, temporaryPrefix: prefix, target } = settings;
   const writer = new ByteWriter(256);
   writer.u8(TASK_BEGIN).u8(OVERWRITE_MODES.indexOf(overwrite)).u8(clearsTheWay ? FLAG_CLEARS : 0);
-  writer.u32(target.inodeLow).u32(target.inodeHigh).u32(target.deviceMajor).u32(target.deviceMinor);
+  writer.u32(userId).u32(target.inodeLow).u32(target.inodeHigh).u32(target.deviceMajor).u32(target.deviceMinor);
   writer.u32(thread).u16(prefix.length).u32(target.path.length).bytes(utf8(prefix)).bytes(target.path);
   writeOwnerRules(writer, owners);
   return writer.take();
@@ -69,6 +71,7 @@ export function decodeBegin(task: Uint8Array): { readonly settings: RunSettings;
   const overwrite = OVERWRITE_MODES[reader.u8()];
   if (overwrite === undefined) return reader.invalid("an unknown overwrite mode");
   const flags = reader.u8();
+  const userId = reader.u32();
   const identity = { inodeLow: reader.u32(), inodeHigh: reader.u32(), deviceMajor: reader.u32(), deviceMinor: reader.u32() };
   const thread = reader.u32();
   const prefixLength = reader.u16();
@@ -76,8 +79,8 @@ export function decodeBegin(task: Uint8Array): { readonly settings: RunSettings;
   const prefix = textOf(reader.bytes(prefixLength));
   const path = reader.bytes(pathLength).slice();
   const clearsTheWay = (flags & FLAG_CLEARS) !== 0;
-  const settings = { overwrite, clearsTheWay, owners: readOwnerRules(reader), temporaryPrefix: prefix, target: { ...identity, path } };
-  return { settings, thread };
+  const owners = readOwnerRules(reader);
+  return { settings: { overwrite, clearsTheWay, owners, userId, temporaryPrefix: prefix, target: { ...identity, path } }, thread };
 }
 
 /** Opens the target again. TARGET_CONFLICT when another directory has taken its place. */

@@ -5,6 +5,7 @@ import { equalBytes, textOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { ENTRY_FIXED_BYTES } from "../formats/entry.ts";
+import { PATH_LIMIT } from "../formats/entry-page.ts";
 import { readClientMessages } from "../formats/stream.ts";
 import type { Claim, ClientMessage, EntryMessage, ServerReply } from "../formats/stream.ts";
 import { comparePaths } from "../model/path-order.ts";
@@ -29,8 +30,9 @@ export class ImageAssembler {
   readonly #services: AssemblerServices;
   readonly #image: ImageBuilder;
   readonly #bases: BaseImage[] = [];
-  /** Undefined before the first entry: the root directory has the empty path. */
-  #lastPath: Uint8Array | undefined;
+  readonly #lastPath = new Uint8Array(PATH_LIMIT);
+  /** -1 before the first entry: the root directory has the empty path. */
+  #lastLength = -1;
   #isFinished = false;
 
   constructor(services: AssemblerServices) {
@@ -103,11 +105,12 @@ export class ImageAssembler {
 
   #advanceTo(path: Uint8Array, pathLength: number): void {
     const last = this.#lastPath;
-    if (last !== undefined && comparePaths(last, last.length, path, pathLength) >= 0) {
+    if (this.#lastLength >= 0 && comparePaths(last, this.#lastLength, path, pathLength) >= 0) {
       const name = textOf(path.subarray(0, pathLength));
-      throw streamError(`entry "${name}" does not come after "${textOf(last)}"`);
+      throw streamError(`entry "${name}" does not come after "${textOf(last.subarray(0, this.#lastLength))}"`);
     }
-    this.#lastPath = path.slice(0, pathLength);
+    for (let i = 0; i < pathLength; i++) last[i] = path[i] as number;
+    this.#lastLength = pathLength;
   }
 
   #addEntry(message: EntryMessage): void {

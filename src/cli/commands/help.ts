@@ -1,5 +1,3 @@
-import { usageError } from "../arguments/parse-arguments.ts";
-import { nearest } from "../arguments/suggestion.ts";
 import { defineCommand } from "../command.ts";
 import { EXIT } from "../exit-status.ts";
 
@@ -20,24 +18,13 @@ export const helpCommand = defineCommand({
   exitStatuses: [],
   async run({ output, positionals, world }) {
     const { commandHelp, nounHelp, overview } = await import("../help.ts");
-    const { ENTRIES, isNoun } = await import("../registry.ts");
+    const { entryNamed, verbNamed } = await import("../find-command.ts");
     const [word, verb] = positionals;
-    if (word === undefined) {
-      await output.bytes(await overview(world.version));
-      return EXIT.done;
-    }
-    const entry = ENTRIES.find(({ name }) => name === word);
-    if (entry === undefined) {
-      const meant = nearest(word, ENTRIES.map(({ name }) => name));
-      throw usageError(`There is no command "${word}"`, "holdfast", meant === undefined ? undefined : `Did you mean \`${meant}\`?`);
-    }
-    if (!isNoun(entry)) await output.bytes(commandHelp(await entry.load()));
+    const entry = word === undefined ? undefined : entryNamed(word);
+    if (entry === undefined) await output.bytes(await overview(world.version));
+    else if (!("verbs" in entry)) await output.bytes(commandHelp(await entry.load()));
     else if (verb === undefined) await output.bytes(await nounHelp(entry));
-    else {
-      const found = entry.verbs.find(({ name }) => name === verb);
-      if (found === undefined) throw usageError(`holdfast ${word} has no verb "${verb}"`, `holdfast ${word}`);
-      await output.bytes(commandHelp(await found.load()));
-    }
+    else await output.bytes(commandHelp(await verbNamed(entry, verb).load()));
     return EXIT.done;
   },
 });

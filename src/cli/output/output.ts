@@ -11,6 +11,8 @@ export interface OutputMode {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
+  /** The output carries content: what there is to say in JSON goes to the error output instead. */
+  readonly contentOnOutput?: boolean;
 }
 
 /** Whoever read our output has gone; nobody is left to tell, so this is no error to report. */
@@ -61,6 +63,10 @@ export class Output {
 
   /** One line of a result for programs. Lists go on in the buffer; news is sent at once. */
   event(event: string, fields: object, isNews = true): void {
+    if (this.mode.contentOnOutput === true) {
+      this.#sendMessage(`${jsonText({ event, ...fields })}\n`);
+      return;
+    }
     this.document({ event, ...fields });
     if (isNews) this.#sendBuffer();
   }

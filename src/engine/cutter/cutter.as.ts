@@ -49,7 +49,7 @@ function scan(first: usize, last: usize, limit: u64): usize {
   const high = v128.load(TABLE_HIGH);
   const magic = v128.splat<u8>(load<u8>(MAGIC));
 
-  // The same for the 16 bytes before `first`, as far as the loop looks back: the upper lanes are right.
+  // What the 16 bytes before `first` give, as far as the loop looks back: the upper lanes are right.
   let gear = gearOf(v128.load(first - 16), low, high);
   const none = v128.splat<u8>(0);
   let two = pairs(none, gear);

@@ -1,0 +1,133 @@
+// A directory of an image as a tar stream (docs/formats/export-tar.md), names being full paths as in the image.
+
+import { ByteReader } from "../base/bytes.ts";
+import {
+  ENTRY_BLOCK_DEVICE,
+  ENTRY_CHARACTER_DEVICE,
+  ENTRY_DIRECTORY,
+  ENTRY_FIFO,
+  ENTRY_FILE,
+  ENTRY_SYMBOLIC_LINK,
+  readAttributes,
+} from "../formats/entry.ts";
+import type { EntryAttribute, EntryBody, EntryKindCode } from "../formats/entry.ts";
+import { TAR_END, encodeTarHeaders, tarPadding } from "../formats/pax.ts";
+import type { TarMember } from "../formats/pax.ts";
+import { treeRootOf } from "../server/server.ts";
+import { isSameContent } from "./entry-changes.ts";
+import { rawEntries } from "./entries.ts";
+import { contentOf } from "./file-content.ts";
+import type { OwnerNames, RawEntry } from "./listed-entry.ts";
+import type { Opened } from "./opened.ts";
+import type { ImageSummary } from "./types.ts";
+
+/** The directory itself and all that lies below it. */
+export async function* tarOf(opened: Opened, image: ImageSummary, directory: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield* inLargerPieces(membersOf(opened, image, directory));
+}
+
+async function* membersOf(opened: Opened, image: ImageSummary, directory: Uint8Array): AsyncGenerator<Uint8Array> {
+  const links = new HardLinks();
+  const root = treeRootOf(image.record.root);
+  for await (const entry of rawEntries(opened.reader, root, { path: directory, recursive: true })) {
+    const original = links.originalOf(entry);
+    if (original !== undefined) {
+      yield encodeTarHeaders({ ...memberOf(entry, image.record), type: "hard-link", linkTarget: original });
+      continue;
+    }
+    yield encodeTarHeaders({ ...memberOf(entry, image.record), attributes: await attributesOf(opened, entry.body) });
+    if (entry.body.kind !== ENTRY_FILE) continue;
+    yield* contentOf(opened, entry);
+    const padding = tarPadding(entry.body.sizeBytes);
+    if (padding > 0) yield TAR_END.subarray(0, padding);
+  }
+  yield TAR_END;
+}
+
+const TYPES: Readonly<Record<EntryKindCode, TarMember["type"]>> = {
+  [ENTRY_DIRECTORY]: "directory",
+  [ENTRY_FILE]: "file",
+  [ENTRY_SYMBOLIC_LINK]: "symbolic-link",
+  [ENTRY_FIFO]: "fifo",
+  [ENTRY_CHARACTER_DEVICE]: "character-device",
+  [ENTRY_BLOCK_DEVICE]: "block-device",
+};
+
+function memberOf({ path, body }: RawEntry, names: OwnerNames): TarMember {
+  const { kind, mode, userId, groupId, modified, sizeBytes, linkTarget, node } = body;
+  return {
+    type: TYPES[kind],
+    path,
+    mode,
+    userId,
+    groupId,
+    userName: names.owners[userId],
+    groupName: names.groups[groupId],
+    modified,
+    sizeBytes,
+    linkTarget,
+    node,
+  };
+}
+
+async function attributesOf(opened: Opened, { attributes, storedAttributes }: EntryBody): Promise<readonly EntryAttribute[]> {
+  if (storedAttributes?.kind !== "data") return attributes ?? [];
+  const reader = new ByteReader(await opened.reader.load("data", storedAttributes.fingerprint), "stored attributes");
+  const stored = readAttributes(reader);
+  reader.end();
+  return stored;
+}
+
+/** Remembers the first name of every file with several, until all of them have come. */
+class HardLinks {
+  readonly #files = new Map<string, { readonly first: RawEntry; left: number }>();
+
+  /** The path that `entry` is another name of; undefined for the first one. */
+  originalOf(entry: RawEntry): Uint8Array | undefined {
+    const { hardLink, inode } = entry.body;
+    if (hardLink === undefined || hardLink.linkCount < 2) return undefined;
+    const key = `${hardLink.deviceMajor} ${hardLink.deviceMinor} ${inode}`;
+    const file = this.#files.get(key);
+    if (file === undefined) {
+      this.#files.set(key, { first: detached(entry), left: hardLink.linkCount - 1 });
+      return undefined;
+    }
+    if (--file.left <= 0) this.#files.delete(key);
+    // It changed between the readings of its two names; each gets what was read there.
+    return isSameContent(file.first.body, entry.body) ? file.first.path : undefined;
+  }
+}
+
+/** Without the views that would keep a page, and the block around it, in memory. */
+function detached({ path, body }: RawEntry): RawEntry {
+  const { segmentList } = body;
+  return {
+    path,
+    body: {
+      ...body,
+      ...(body.segments === undefined ? {} : { segments: structuredClone(body.segments) }),
+      ...(segmentList === undefined ? {} : { segmentList: structuredClone(segmentList) }),
+    },
+  };
+}
+
+const PIECE_BYTES = 64 * 1024;
+
+/** Gathers small pieces: a tree of small files would cost whoever writes them three calls a file. */
+async function* inLargerPieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let gathered = new Uint8Array(PIECE_BYTES);
+  let length = 0;
+  for await (const piece of pieces) {
+    if (length + piece.length > PIECE_BYTES) {
+      if (length > 0) yield gathered.subarray(0, length);
+      gathered = new Uint8Array(PIECE_BYTES);
+      length = 0;
+    }
+    if (piece.length > PIECE_BYTES) yield piece;
+    else {
+      gathered.set(piece, length);
+      length += piece.length;
+    }
+  }
+  if (length > 0) yield gathered.subarray(0, length);
+}

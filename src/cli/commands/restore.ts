@@ -1,0 +1,111 @@
+import { filterOf, IMAGE_FILTER_OPTIONS, IMAGE_REFERENCE } from "../arguments/image-options.ts";
+import { choice, flag, requiredText } from "../arguments/options.ts";
+import { defineCommand } from "../command.ts";
+import type { CommandContext } from "../context.ts";
+import { EXIT, type ExitStatus } from "../exit-status.ts";
+import type { Repository, RestoreReport } from "../library.ts";
+import { restoreFields, restoreLines, restoreProblemText } from "../text/restore-text.ts";
+import { counted } from "../text/units.ts";
+import { withoutUndefined } from "../text/without-undefined.ts";
+
+const writing = { section: "How it is written" };
+
+export const restoreCommand = defineCommand({
+  name: "restore",
+  summary: "Bring files back from an image",
+  description: [
+    `Restores an image, or the PATHs of it, below DIR: /home/anna/letter becomes DIR/home/anna/letter. With --target / everything goes back to its place. ${IMAGE_REFERENCE}`,
+    "A restore that was interrupted is simply run again: with --overwrite if-changed, what is there already is left alone. Nothing outside of DIR is ever written, whatever the image says.",
+  ],
+  positionals: [
+    { name: "IMAGE", completes: "image" },
+    { name: "PATH", isOptional: true, isRepeatable: true, completes: "file" },
+  ],
+  options: {
+    target: requiredText({ ...writing, short: "t", valueName: "DIR", completes: "directory", help: "where to; made when missing" }),
+    overwrite: choice(["never", "if-changed", "always"] as const, {
+      ...writing,
+      valueName: "WHEN",
+      help: "what to do with files that are there already",
+    }),
+    delete: flag({ ...writing, help: "remove what the image does not have from the directories that are restored" }),
+    owners: choice(["number", "name", "none"] as const, {
+      ...writing,
+      valueName: "HOW",
+      help: "find owners by the stored number, by their name on this machine, or leave them",
+    }),
+    verify: flag({ ...writing, help: "read what was written and compare it with the image" }),
+    "dry-run": flag({ ...writing, short: "n", help: "show what would be done, and do nothing" }),
+    ...IMAGE_FILTER_OPTIONS,
+  },
+  usesRepository: true,
+  examples: [
+    { command: "holdfast restore latest --target /tmp/restored", explanation: "everything, into a new directory" },
+    {
+      command: "holdfast restore latest /home/anna/letters --target / --overwrite if-changed",
+      explanation: "one directory, back to its place",
+    },
+    { command: "holdfast restore 3f2a9c81 --target / --delete --dry-run", explanation: "what it would take to go back in time" },
+  ],
+  exitStatuses: [],
+  exitMeanings: { [EXIT.failed]: "failed, or some items could not be restored (they are listed)" },
+  endsOnSignal: true,
+  async run(context, values) {
+    await using repository = await context.openRepository();
+    const [image = "", ...paths] = context.positionals;
+    const request = withoutUndefined({
+      image,
+      filter: filterOf(values),
+      paths: paths.length === 0 ? undefined : paths.map((path) => context.absolute(path)),
+      target: context.absolute(values.target),
+      overwrite: values.overwrite,
+      delete: values.delete,
+      verify: values.verify,
+      dryRun: values["dry-run"],
+      owners: values.owners,
+    });
+    const report = await restoreWithProgress(context, repository, request);
+    return tellReport(context, report, { isDryRun: values["dry-run"], target: request.target });
+  },
+});
+
+type RestoreRequest = Parameters<Repository["restore"]>[0];
+
+/** Restores and shows how far it is. */
+export async function restoreWithProgress(
+  { output, world }: CommandContext,
+  repository: Repository,
+  request: RestoreRequest,
+): Promise<RestoreReport> {
+  using progress = output.startProgress();
+  const report = await repository.restore({
+    ...request,
+    signal: world.signal,
+    onProgress: ({ phase, filesDone, filesTotal, bytesDone, bytesTotal, currentPath }) => {
+      progress.update({ phase, unit: "files", done: filesDone, total: filesTotal, bytesDone, bytesTotal, currentPath });
+    },
+    onProblem: (problem) => {
+      if (output.mode.json) output.event("problem", problem);
+      else output.message(restoreProblemText(problem));
+    },
+  });
+  progress.stop();
+  return report;
+}
+
+function tellReport(
+  { output }: CommandContext,
+  report: RestoreReport,
+  { isDryRun, target }: { readonly isDryRun: boolean; readonly target: string },
+): ExitStatus {
+  const exitStatus = report.problemCount > 0 ? EXIT.failed : EXIT.done;
+  if (output.mode.json) {
+    output.event("summary", { ...restoreFields(report), target, dryRun: isDryRun, exitStatus });
+    return exitStatus;
+  }
+  if (!output.mode.quiet) output.lines(restoreLines(report, { isDryRun, target }));
+  if (report.problemCount > 0) {
+    output.message(`${counted(report.problemCount, "item")} could not be restored as stored, listed above.`);
+  }
+  return exitStatus;
+}

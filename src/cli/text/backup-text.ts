@@ -1,0 +1,85 @@
+// What a backup did, for people and for programs.
+
+import type { BackupReport } from "../library.ts";
+import { shortId } from "./image-text.ts";
+import { describeCode } from "./platform-codes.ts";
+import { listLines } from "./table.ts";
+import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
+
+export function problemText({ path, action, code }: BackupReport["problems"][number]): string {
+  return `Cannot ${action} ${path}: ${describeCode(code)}`;
+}
+
+export function backupLines(report: BackupReport, isVerbose: boolean): string[] {
+  const { statistics, imageId, baseImageId, source, durationMs } = report;
+  const origin = baseImageId === undefined ? "the first of its source" : `built on ${shortId(baseImageId)}`;
+  const time = formatDuration(durationMs);
+  const title =
+    imageId === undefined
+      ? `Dry run for ${source} in ${time}: nothing was stored.`
+      : `Made image ${shortId(imageId)} of ${source} in ${time} (${origin})`;
+  const { filesNew, filesChanged, filesUnchanged } = statistics;
+  const files = filesNew + filesChanged + filesUnchanged;
+  const parts = [`${formatCount(filesNew)} new`, `${formatCount(filesChanged)} changed`, `${formatCount(filesUnchanged)} unchanged`];
+  if (report.problemCount > 0) parts.push(`${formatCount(report.problemCount)} unreadable`);
+  const rows: [string, string][] = [
+    ["files", parts.join(", ")],
+    ["source", sourceText(report, files)],
+    ["read", readText(report)],
+    ["added", addedText(report)],
+  ];
+  if (statistics.removed > 0) rows.push(["gone", `${counted(statistics.removed, "entry", "entries")} of the last image`]);
+  if (statistics.changedWhileRead > 0) rows.push(["in motion", `${counted(statistics.changedWhileRead, "file")} changed while being read`]);
+  if (statistics.silentChanges > 0) {
+    rows.push(["silent", `${counted(statistics.silentChanges, "file")} had changed without a sign of it`]);
+  }
+  if (isVerbose) rows.push(...verboseRows(report));
+  return [title, ...listLines(rows)];
+}
+
+function sourceText({ statistics }: BackupReport, files: number): string {
+  const { directories, others } = statistics;
+  const more = others === 0 ? "" : `, ${counted(others, "link or other entry", "links and other entries")}`;
+  return `${formatBytes(statistics.sourceBytes)} in ${counted(files, "file")}, ${counted(directories, "directory", "directories")}${more}`;
+}
+
+function readText({ statistics, durationMs }: BackupReport): string {
+  const { bytesRead } = statistics;
+  // Of a moment nobody can tell a rate.
+  return durationMs < 1000 ? formatBytes(bytesRead) : `${formatBytes(bytesRead)} (${formatBytes((bytesRead * 1000) / durationMs)}/s)`;
+}
+
+function addedText({ imageId, addedStoredBytes, addedPlainBytes }: BackupReport): string {
+  if (imageId === undefined) return "nothing";
+  const added = `${formatBytes(addedStoredBytes)} to the repository`;
+  return addedPlainBytes === 0 ? added : `${added}, for ${formatBytes(addedPlainBytes)} of new content`;
+}
+
+function verboseRows({ statistics, imageId }: BackupReport): [string, string][] {
+  return [
+    ["image", imageId ?? "none"],
+    ["vanished", formatCount(statistics.vanished)],
+    ["sockets", `${formatCount(statistics.socketsSkipped)} skipped`],
+    ["read again", `${formatCount(statistics.rescanned)} that looked unchanged`],
+    ["taken over", `${counted(statistics.entriesClaimed, "entry", "entries")} from the last image`],
+    ["sent again", `${counted(statistics.claimsRefused, "claim")} refused`],
+  ];
+}
+
+/** The fields of the last event with `--json` (docs/scripting.md). */
+export function backupFields(report: BackupReport) {
+  const { imageId, source, baseImageId, statistics, addedPlainBytes, addedStoredBytes } = report;
+  const { problemCount, notices, durationMs, afterFailure } = report;
+  return {
+    imageId,
+    source,
+    baseImageId,
+    statistics,
+    addedPlainBytes,
+    addedStoredBytes,
+    problemCount,
+    notices,
+    durationMs: Math.round(durationMs),
+    afterFailure,
+  };
+}

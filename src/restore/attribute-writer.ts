@@ -1,0 +1,99 @@
+// Serves the last tasks of a run: "directories" sets what directories have, when nothing will be made in them any more, and
+// "flags" sets the flags of files.
+
+import { ByteReader } from "../base/bytes.ts";
+import { readEntryBody } from "../formats/entry.ts";
+import type { EntryBody } from "../formats/entry.ts";
+import { newStatBuffer } from "../platform/file-tree.ts";
+import type { DirectoryHandle, StatBuffer } from "../platform/file-tree.ts";
+import { isSameTime } from "./attributes.ts";
+import { clearTheWay } from "./in-the-way.ts";
+import { codeOfFailure, joinPath } from "./entry-writer.ts";
+import type { EntryWriter, EntryWriterParts } from "./entry-writer.ts";
+import { isTemporaryName } from "./run-settings.ts";
+import { readRecords } from "./tasks.ts";
+import type { DirectoryAttributesRecord, EntryRecord } from "./tasks.ts";
+
+export class AttributeWriter {
+  readonly #parts: EntryWriterParts;
+  readonly #entries: EntryWriter;
+  readonly #stat: StatBuffer = newStatBuffer();
+
+  constructor(parts: EntryWriterParts, entries: EntryWriter) {
+    this.#parts = parts;
+    this.#entries = entries;
+  }
+
+  /** Directories come after those that lie in them: one may become unreadable to us by what is set. */
+  async setDirectories(reader: ByteReader): Promise<void> {
+    for (const record of readRecords(reader)) {
+      if (record.tag !== "attributes") reader.invalid(`a record "${record.tag}" among directories`);
+      else await this.#setDirectory(record.directory);
+    }
+  }
+
+  async #setDirectory(record: DirectoryAttributesRecord): Promise<void> {
+    const { tree, setter, directories, results } = this.#parts;
+    const { path } = record;
+    try {
+      const body = readEntryBody(record.body);
+      const attributes = await this.#entries.attributesOf(record, body, path);
+      const handle = directories.open(path, path.length);
+      if (record.existed) this.#removeLeftovers(handle, path);
+      const stat = this.#stat;
+      tree.statHandle(handle, stat);
+      const { fileFlags } = stat;
+      setter.apply(handle, body, attributes, stat, false);
+      if (!isSameTime(stat, body.modified, tree.capabilities.nanosecondTimes)) setter.setTime(handle, body.modified);
+      if (fileFlags !== (body.fileFlags ?? 0)) setter.setFlags(handle, body.fileFlags ?? 0);
+    } catch (error) {
+      results.problem(path, "set attributes", codeOfFailure(error));
+    }
+  }
+
+  /** What restores that were killed have left behind in a directory that was there before this one. */
+  #removeLeftovers(handle: DirectoryHandle, path: Uint8Array): void {
+    const { tree, results } = this.#parts;
+    const listing = tree.listDirectory(handle);
+    for (let position = 0; position < listing.count; position++) {
+      const name = listing.name(position);
+      if (!isTemporaryName(name)) continue;
+      try {
+        clearTheWay(tree, handle, name);
+      } catch (error) {
+        results.problem(joinPath(path, name), "remove leftover", codeOfFailure(error));
+      }
+    }
+  }
+
+  setFlags(reader: ByteReader): void {
+    const { results } = this.#parts;
+    let directory: Uint8Array = new Uint8Array(0);
+    for (const record of readRecords(reader)) {
+      if (record.tag === "directory") directory = record.path;
+      else if (record.tag !== "entry") reader.invalid(`a record "${record.tag}" among flags`);
+      else {
+        try {
+          this.#setFileFlags(directory, record.entry, readEntryBody(record.entry.body));
+        } catch (error) {
+          results.problem(joinPath(directory, record.entry.name), "set file flags", codeOfFailure(error));
+        }
+      }
+    }
+  }
+
+  /** Only on a file that is, by all we can see, the one that was restored. */
+  #setFileFlags(path: Uint8Array, entry: EntryRecord, body: EntryBody): void {
+    const { tree, setter, directories } = this.#parts;
+    const handle = tree.openFileAt(directories.open(path, path.length), entry.name);
+    try {
+      const stat = this.#stat;
+      tree.statHandle(handle, stat);
+      const isRestored = stat.kind === body.kind && stat.sizeBytes === body.sizeBytes && isSameTime(stat, body.modified, tree.capabilities.nanosecondTimes);
+      const isElsewhere = stat.linkCount > 1 && body.hardLink === undefined;
+      if (isRestored && !isElsewhere && stat.fileFlags !== body.fileFlags) setter.setFlags(handle, body.fileFlags ?? 0);
+    } finally {
+      tree.close(handle);
+    }
+  }
+}

@@ -1,0 +1,222 @@
+// Serves the tasks "files": creates what the records describe, in their order. A block is read when the first of its files
+// needs it, so resuming an interrupted restore reads nothing of what is there already; and a file is created only with content
+// whose fingerprint was right, except for the first of a block, which is removed again.
+
+import { ByteReader } from "../base/bytes.ts";
+import { HoldfastError } from "../base/errors.ts";
+import type { Fingerprint } from "../base/fingerprint.ts";
+import { ENTRY_FILE, readAttributes, readEntryBody } from "../formats/entry.ts";
+import type { EntryAttribute, EntryBody } from "../formats/entry.ts";
+import { FileTreeError, newStatBuffer } from "../platform/file-tree.ts";
+import type { DirectoryHandle, FileTree, StatBuffer } from "../platform/file-tree.ts";
+import type { SegmentLocation } from "../repository/repository.ts";
+import type { AttributeSetter } from "./attributes.ts";
+import { BadPlace } from "./block-cache.ts";
+import type { BlockCache } from "./block-cache.ts";
+import type { DirectoryNote, FileMaker, NewFile } from "./file-maker.ts";
+import { judge } from "./in-the-way.ts";
+import type { DirectoryPath } from "./directory-path.ts";
+import type { OtherMaker } from "./other-maker.ts";
+import type { ResultWriter } from "./results.ts";
+import type { RunSettings } from "./run-settings.ts";
+import { readRecords } from "./tasks.ts";
+import type { EntryRecord } from "./tasks.ts";
+
+export interface EntryWriterParts {
+  readonly tree: FileTree;
+  readonly settings: RunSettings;
+  readonly setter: AttributeSetter;
+  readonly directories: DirectoryPath<DirectoryNote>;
+  readonly files: FileMaker;
+  readonly others: OtherMaker;
+  readonly blocks: BlockCache;
+  readonly results: ResultWriter;
+}
+
+type Outcome = "restored" | "same" | "keep";
+
+const NO_ATTRIBUTES: readonly EntryAttribute[] = [];
+
+export class EntryWriter {
+  readonly #parts: EntryWriterParts;
+  readonly #stat: StatBuffer = newStatBuffer();
+  #directoryPath: Uint8Array = new Uint8Array(0);
+  #block: SegmentLocation | undefined;
+
+  constructor(parts: EntryWriterParts) {
+    this.#parts = parts;
+  }
+
+  async serve(reader: ByteReader): Promise<void> {
+    for (const record of readRecords(reader)) {
+      if (record.tag === "directory") this.#directoryPath = record.path;
+      else if (record.tag === "block") this.#block = record.location;
+      else if (record.tag === "entry") await this.#entry(record.entry);
+      else reader.invalid(`a record "${record.tag}" among files`);
+    }
+  }
+
+  /** The path of an entry of the present directory. */
+  pathOf(name: Uint8Array): Uint8Array {
+    return joinPath(this.#directoryPath, name);
+  }
+
+  async #entry(entry: EntryRecord): Promise<void> {
+    const { results } = this.#parts;
+    try {
+      const body = readEntryBody(entry.body);
+      const { directories } = this.#parts;
+      const directory = directories.open(this.#directoryPath, this.#directoryPath.length);
+      const attributes = await this.attributesOf(entry, body, this.#directoryPath);
+      const outcome =
+        body.kind === ENTRY_FILE ? await this.#file(directory, entry, body, attributes) : this.#other(directory, entry, body, attributes);
+      this.#count(entry, body, outcome);
+    } catch (error) {
+      if (error instanceof BadPlace) {
+        this.noteBadPlace(error);
+        results.again(this.pathOf(entry.name), entry.body, entry.position);
+        return;
+      }
+      results.problem(this.pathOf(entry.name), "restore", codeOfFailure(error));
+      results.notRestored(entry.position);
+      results.totals.filesDone++;
+    }
+  }
+
+  #count(entry: EntryRecord, body: EntryBody, outcome: Outcome): void {
+    const { totals } = this.#parts.results;
+    totals.filesDone++;
+    totals.bytesDone += body.sizeBytes;
+    if (outcome === "same") totals.skippedUnchanged++;
+    if (outcome === "keep") {
+      totals.skippedExisting++;
+      this.#parts.results.notRestored(entry.position);
+    }
+    if (outcome !== "restored" || body.kind !== ENTRY_FILE) return;
+    totals.restoredFiles++;
+    totals.restoredBytes += body.sizeBytes;
+  }
+
+  #other(directory: DirectoryHandle, entry: EntryRecord, body: EntryBody, attributes: readonly EntryAttribute[]): Outcome {
+    const outcome = this.#parts.others.make(directory, entry.name, body, attributes);
+    return outcome === "made" ? "restored" : outcome;
+  }
+
+  async #file(
+    directory: DirectoryHandle,
+    entry: EntryRecord,
+    body: EntryBody,
+    attributes: readonly EntryAttribute[],
+  ): Promise<Outcome> {
+    const { files, blocks } = this.#parts;
+    const isSmall = entry.offsetInBlock !== undefined;
+    // A damaged segment is found out before anything is made, when that costs nothing.
+    const content = isSmall && this.#block !== undefined && blocks.holds(this.#block) ? this.#content(entry, body) : undefined;
+    const file = this.#begin(directory, entry, body, attributes);
+    if (typeof file === "string") return file;
+    try {
+      if (isSmall) await this.#fillSmall(file, entry, body, content);
+      else await this.#fill(file, entry, body);
+      files.complete(directory, file, entry.name, body, attributes);
+    } catch (error) {
+      files.abandon(directory, file);
+      throw error;
+    }
+    return "restored";
+  }
+
+  #begin(directory: DirectoryHandle, entry: EntryRecord, body: EntryBody, attributes: readonly EntryAttribute[]): NewFile | "same" | "keep" {
+    const { files } = this.#parts;
+    const { name, pieces } = entry;
+    const isStaged = pieces.length > 0;
+    if (!isStaged) {
+      try {
+        return files.create(directory, name, body);
+      } catch (error) {
+        if (!(error instanceof FileTreeError) || error.code !== "EEXIST") throw error;
+      }
+    }
+    let verdict = judge(this.#parts, directory, name, body, this.#stat);
+    if (verdict === "same" && !this.#adjust(directory, name, body, attributes)) verdict = "replace";
+    if (verdict === "same" || verdict === "keep") return verdict;
+    return isStaged || verdict === "replace" ? files.createStaged(directory, body) : files.create(directory, name, body);
+  }
+
+  #adjust(directory: DirectoryHandle, name: Uint8Array, body: EntryBody, attributes: readonly EntryAttribute[]): boolean {
+    try {
+      return this.#parts.files.adjust(directory, name, body, attributes);
+    } catch (error) {
+      if (!(error instanceof FileTreeError) || error.code !== "EACCES") throw error;
+      // Its owner may not read it, but its content is right.
+      this.#parts.results.kindProblem(this.pathOf(name), "compare attributes", error.code);
+      return true;
+    }
+  }
+
+  async #fillSmall(file: NewFile, entry: EntryRecord, body: EntryBody, content: Uint8Array | undefined): Promise<void> {
+    const { tree, blocks } = this.#parts;
+    if (content === undefined && this.#block !== undefined) await blocks.load(this.#block);
+    tree.write(file.handle, content ?? this.#content(entry, body), 0);
+  }
+
+  async #fill(file: NewFile, entry: EntryRecord, body: EntryBody): Promise<void> {
+    const { tree, blocks } = this.#parts;
+    let written = 0;
+    for (const { location } of entry.pieces) written += location.length;
+    // What is not written is a hole.
+    if (written < body.sizeBytes) tree.setSize(file.handle, body.sizeBytes);
+    for (const { location, position, fingerprint } of entry.pieces) {
+      if (!blocks.holds(location)) await blocks.load(location);
+      tree.write(file.handle, blocks.segment(location, location.offset, location.length, fingerprint), position);
+    }
+  }
+
+  /** The only segment of a small file, checked. */
+  #content(entry: EntryRecord, body: EntryBody): Uint8Array {
+    const reference = body.segments?.[0];
+    if (reference?.kind !== "data" || this.#block === undefined) throw new FileTreeError("FORMAT_INVALID", "find content");
+    return this.#parts.blocks.segment(this.#block, entry.offsetInBlock ?? 0, reference.length, reference.fingerprint);
+  }
+
+  /** Those in the body, or read from where they are stored. Without them the entry is still worth having. */
+  async attributesOf(
+    stored: { readonly name?: Uint8Array; readonly attributes: readonly SegmentLocation[] },
+    body: EntryBody,
+    directoryPath: Uint8Array,
+  ): Promise<readonly EntryAttribute[]> {
+    if (body.attributes !== undefined) return body.attributes;
+    const reference = body.storedAttributes;
+    if (reference?.kind !== "data") return NO_ATTRIBUTES;
+    const { blocks, results } = this.#parts;
+    try {
+      const bytes = await blocks.anyCopy(stored.attributes, reference.fingerprint as Fingerprint);
+      const reader = new ByteReader(bytes, "stored attributes");
+      return readAttributes(reader);
+    } catch (error) {
+      if (!(error instanceof BadPlace) && !(error instanceof HoldfastError)) throw error;
+      const path = stored.name === undefined ? directoryPath : joinPath(directoryPath, stored.name);
+      results.problem(path, "read extended attributes", error.code);
+      return NO_ATTRIBUTES;
+    }
+  }
+
+  noteBadPlace({ location, code, isWholeBlock }: BadPlace): void {
+    if (isWholeBlock) this.#parts.results.badBlock(location, code);
+    else this.#parts.results.badSegment(location, code);
+  }
+}
+
+export function joinPath(directory: Uint8Array, name: Uint8Array): Uint8Array {
+  if (directory.length === 0) return name;
+  const path = new Uint8Array(directory.length + 1 + name.length);
+  path.set(directory);
+  path[directory.length] = 0x2f;
+  path.set(name, directory.length + 1);
+  return path;
+}
+
+/** The code of what the target or the entry itself failed with; anything else is thrown on. */
+export function codeOfFailure(error: unknown): string {
+  if (error instanceof FileTreeError || error instanceof HoldfastError) return error.code;
+  throw error;
+}

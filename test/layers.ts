@@ -25,6 +25,8 @@ const NEIGHBOURS: readonly { readonly from: string; readonly to: string; readonl
 const OPEN_ROOMS: readonly string[] = ["base", "platform", "model", "formats"];
 const ALSO_OFFERED: Readonly<Record<string, readonly string[]>> = {
   media: ["volume.ts"],
+  // Plain types, for whoever needs the contract and not the library; and what a worker thread runs, which must not load the rest.
+  api: ["types.ts", "services.ts", "worker.ts"],
 };
 
 /** Packages and the rooms that may use them, so that leaving one stays a change to one room. */

@@ -10,6 +10,8 @@ import type { Services } from "./services.ts";
 import { plainError } from "./worker-messages.ts";
 import type { WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
 
+export type { WorkerReply, WorkerRequest } from "./worker-messages.ts";
+
 interface WorkerService {
   serve(request: Uint8Array): Promise<Uint8Array<ArrayBuffer>> | Uint8Array<ArrayBuffer>;
   flush?(): Promise<void>;

@@ -1,7 +1,7 @@
 // The script of every worker thread.
 
 import { serveWorker } from "../api/worker.ts";
-import type { WorkerReply, WorkerRequest } from "../api/worker-messages.ts";
+import type { WorkerReply, WorkerRequest } from "../api/worker.ts";
 import { workerPort } from "../platform/threads.ts";
 import { workerServices } from "./services.ts";
 

@@ -33,11 +33,13 @@ export class AttributeWriter {
   }
 
   async #setDirectory(record: DirectoryAttributesRecord): Promise<void> {
-    const { tree, setter, directories, results } = this.#parts;
+    const { tree, setter, directories, results, subject } = this.#parts;
     const { path } = record;
+    subject.directory = path;
+    subject.name = undefined;
     try {
       const body = readEntryBody(record.body);
-      const attributes = await this.#entries.attributesOf(record, body, path);
+      const attributes = await this.#entries.attributesOf(record.attributes, body);
       const handle = directories.open(path, path.length);
       if (record.existed) this.#removeLeftovers(handle, path);
       const stat = this.#stat;
@@ -67,16 +69,16 @@ export class AttributeWriter {
   }
 
   setFlags(reader: ByteReader): void {
-    const { results } = this.#parts;
-    let directory: Uint8Array = new Uint8Array(0);
+    const { results, subject } = this.#parts;
     for (const record of readRecords(reader)) {
-      if (record.tag === "directory") directory = record.path;
+      if (record.tag === "directory") subject.directory = record.path;
       else if (record.tag !== "entry") reader.invalid(`a record "${record.tag}" among flags`);
       else {
+        subject.name = record.entry.name;
         try {
-          this.#setFileFlags(directory, record.entry, readEntryBody(record.entry.body));
+          this.#setFileFlags(subject.directory, record.entry, readEntryBody(record.entry.body));
         } catch (error) {
-          results.problem(joinPath(directory, record.entry.name), "set file flags", codeOfFailure(error));
+          results.problem(subject.path, "set file flags", codeOfFailure(error));
         }
       }
     }

@@ -22,6 +22,16 @@ import type { RunSettings } from "./run-settings.ts";
 import { readRecords } from "./tasks.ts";
 import type { EntryRecord } from "./tasks.ts";
 
+/** What is being worked on, for those who tell of refusals. */
+export class Subject {
+  directory: Uint8Array = new Uint8Array(0);
+  name: Uint8Array | undefined;
+
+  get path(): Uint8Array {
+    return this.name === undefined ? this.directory : joinPath(this.directory, this.name);
+  }
+}
+
 export interface EntryWriterParts {
   readonly tree: FileTree;
   readonly settings: RunSettings;
@@ -31,6 +41,7 @@ export interface EntryWriterParts {
   readonly others: OtherMaker;
   readonly blocks: BlockCache;
   readonly results: ResultWriter;
+  readonly subject: Subject;
 }
 
 type Outcome = "restored" | "same" | "keep";
@@ -40,7 +51,6 @@ const NO_ATTRIBUTES: readonly EntryAttribute[] = [];
 export class EntryWriter {
   readonly #parts: EntryWriterParts;
   readonly #stat: StatBuffer = newStatBuffer();
-  #directoryPath: Uint8Array = new Uint8Array(0);
   #block: SegmentLocation | undefined;
 
   constructor(parts: EntryWriterParts) {
@@ -48,36 +58,32 @@ export class EntryWriter {
   }
 
   async serve(reader: ByteReader): Promise<void> {
+    const { subject } = this.#parts;
     for (const record of readRecords(reader)) {
-      if (record.tag === "directory") this.#directoryPath = record.path;
+      if (record.tag === "directory") subject.directory = record.path;
       else if (record.tag === "block") this.#block = record.location;
       else if (record.tag === "entry") await this.#entry(record.entry);
       else reader.invalid(`a record "${record.tag}" among files`);
     }
   }
 
-  /** The path of an entry of the present directory. */
-  pathOf(name: Uint8Array): Uint8Array {
-    return joinPath(this.#directoryPath, name);
-  }
-
   async #entry(entry: EntryRecord): Promise<void> {
-    const { results } = this.#parts;
+    const { results, subject, directories } = this.#parts;
+    subject.name = entry.name;
     try {
       const body = readEntryBody(entry.body);
-      const { directories } = this.#parts;
-      const directory = directories.open(this.#directoryPath, this.#directoryPath.length);
-      const attributes = await this.attributesOf(entry, body, this.#directoryPath);
+      const directory = directories.open(subject.directory, subject.directory.length);
+      const attributes = await this.attributesOf(entry.attributes, body);
       const outcome =
         body.kind === ENTRY_FILE ? await this.#file(directory, entry, body, attributes) : this.#other(directory, entry, body, attributes);
       this.#count(entry, body, outcome);
     } catch (error) {
       if (error instanceof BadPlace) {
         this.noteBadPlace(error);
-        results.again(this.pathOf(entry.name), entry.body, entry.position);
+        results.again(subject.path, entry.body, entry.position);
         return;
       }
-      results.problem(this.pathOf(entry.name), "restore", codeOfFailure(error));
+      results.problem(subject.path, "restore", codeOfFailure(error));
       results.notRestored(entry.position);
       results.totals.filesDone++;
     }
@@ -148,7 +154,7 @@ export class EntryWriter {
     } catch (error) {
       if (!(error instanceof FileTreeError) || error.code !== "EACCES") throw error;
       // Its owner may not read it, but its content is right.
-      this.#parts.results.kindProblem(this.pathOf(name), "compare attributes", error.code);
+      this.#parts.results.kindProblem(this.#parts.subject.path, "compare attributes", error.code);
       return true;
     }
   }
@@ -179,23 +185,18 @@ export class EntryWriter {
   }
 
   /** Those in the body, or read from where they are stored. Without them the entry is still worth having. */
-  async attributesOf(
-    stored: { readonly name?: Uint8Array; readonly attributes: readonly SegmentLocation[] },
-    body: EntryBody,
-    directoryPath: Uint8Array,
-  ): Promise<readonly EntryAttribute[]> {
+  async attributesOf(places: readonly SegmentLocation[], body: EntryBody): Promise<readonly EntryAttribute[]> {
     if (body.attributes !== undefined) return body.attributes;
     const reference = body.storedAttributes;
     if (reference?.kind !== "data") return NO_ATTRIBUTES;
-    const { blocks, results } = this.#parts;
+    const { blocks, results, subject } = this.#parts;
     try {
-      const bytes = await blocks.anyCopy(stored.attributes, reference.fingerprint as Fingerprint);
+      const bytes = await blocks.anyCopy(places, reference.fingerprint as Fingerprint);
       const reader = new ByteReader(bytes, "stored attributes");
       return readAttributes(reader);
     } catch (error) {
       if (!(error instanceof BadPlace) && !(error instanceof HoldfastError)) throw error;
-      const path = stored.name === undefined ? directoryPath : joinPath(directoryPath, stored.name);
-      results.problem(path, "read extended attributes", error.code);
+      results.problem(subject.path, "read extended attributes", error.code);
       return NO_ATTRIBUTES;
     }
   }

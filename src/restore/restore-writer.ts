@@ -9,7 +9,7 @@ import { AttributeWriter } from "./attribute-writer.ts";
 import { BlockCache } from "./block-cache.ts";
 import { ContentVerifier } from "./content-verifier.ts";
 import { DirectoryPath } from "./directory-path.ts";
-import { EntryWriter } from "./entry-writer.ts";
+import { EntryWriter, Subject } from "./entry-writer.ts";
 import type { DirectoryNote } from "./file-maker.ts";
 import { FileMaker } from "./file-maker.ts";
 import { OtherMaker } from "./other-maker.ts";
@@ -100,12 +100,12 @@ export class RestoreWriter {
     const root = openTarget(tree, settings.target);
     const directories = new DirectoryPath<DirectoryNote>(tree, root);
     const blocks = new BlockCache(this.#parts.blocks, fingerprinter);
-    // The path is that of the first entry it happened to, which the planning thread tells once for all threads.
-    const setter = new AttributeSetter(tree, settings.owners, (action, code) => results.kindProblem(settings.target.path.subarray(1), action, code));
+    const subject = new Subject();
+    const setter = new AttributeSetter(tree, settings.owners, (action, code) => results.kindProblem(subject.path, action, code));
     const makerParts = { tree, setter, directories, temporaryName: temporaryNames(settings.temporaryPrefix, thread) };
     const files = new FileMaker(makerParts);
     const others = new OtherMaker(makerParts, settings, files);
-    const parts = { tree, settings, setter, directories, files, others, blocks, results };
+    const parts = { tree, settings, setter, directories, files, others, blocks, results, subject };
     const entries = new EntryWriter(parts);
     this.#run = {
       root,

@@ -65,9 +65,11 @@ export class StretchWriter {
   }
 
   async #finish(staged: StagedFile, entry: EntryRecord): Promise<void> {
-    const { directories, files, results } = this.#parts;
+    const { directories, files, results, subject } = this.#parts;
+    subject.directory = staged.directory;
+    subject.name = entry.name;
     const body = readEntryBody(entry.body);
-    const attributes = await this.#entries.attributesOf(entry, body, staged.directory);
+    const attributes = await this.#entries.attributesOf(entry.attributes, body);
     const directory = directories.open(staged.directory, staged.directory.length);
     const handle = this.#open(directory, staged);
     const { userId, groupId, mode } = this.#stat;

@@ -1,0 +1,131 @@
+// What the passes of one restore share.
+
+import { HoldfastError } from "../base/errors.ts";
+import type { FileTree } from "../platform/file-tree.ts";
+import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
+import { EntryStream } from "./entry-stream.ts";
+import type { WantedPath } from "./image-selection.ts";
+import { PositionSet } from "./position-set.ts";
+import { ProblemList, shownPath } from "./report.ts";
+import type { RestoreCounts, RestorePhase, RestoreProgress } from "./report.ts";
+import { readResults } from "./results.ts";
+import type { ResultListener } from "./results.ts";
+import type { SegmentPlaces } from "./segment-places.ts";
+import type { PoolTask, TaskPool } from "./task-pool.ts";
+
+export interface RunContextParts {
+  readonly source: PageSource;
+  readonly root: EntryTreeRoot;
+  readonly tree: FileTree;
+  readonly places: SegmentPlaces;
+  readonly pool: TaskPool;
+  readonly counts: RestoreCounts;
+  readonly problems: ProblemList;
+  readonly expected: { readonly files: number; readonly bytes: number } | undefined;
+  readonly onProgress: ((progress: RestoreProgress) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface PlannedAgain {
+  readonly path: Uint8Array;
+  readonly body: Uint8Array;
+  readonly position: number;
+}
+
+export class RunContext {
+  readonly parts: RunContextParts;
+  /** Entries that are not at the target as the image has them, by their position. */
+  readonly notRestored = new PositionSet();
+  /** Pages that could not be read, or entries that are not believed: what the image has is not known in full. */
+  isImageDamaged = false;
+  /** Entries whose block turned out to be damaged: other copies are tried. */
+  again: PlannedAgain[] = [];
+  #phase: RestorePhase = "plan";
+
+  constructor(parts: RunContextParts) {
+    this.parts = parts;
+  }
+
+  begin(phase: RestorePhase): void {
+    this.#phase = phase;
+  }
+
+  /** Only the first pass tells of damage: the others meet the same. */
+  stream(wanted: readonly WantedPath[], isFirst = false): EntryStream {
+    const { source, root, problems } = this.parts;
+    const onDamage = (path: Uint8Array, error: HoldfastError): void => {
+      this.isImageDamaged = true;
+      if (isFirst) problems.add(path, "read entries", error.code);
+    };
+    return new EntryStream({ source, root, wanted, onDamage });
+  }
+
+  /** Between two pieces of work: lets threads report, and stops when that was asked for. `path` is where the work stands. */
+  async turn(path: () => Uint8Array): Promise<void> {
+    const { signal, pool, onProgress, counts, expected } = this.parts;
+    if (signal?.aborted === true) throw interrupted();
+    onProgress?.({
+      phase: this.#phase,
+      filesDone: counts.filesDone,
+      filesTotal: expected?.files,
+      bytesDone: counts.bytesDone,
+      bytesTotal: expected?.bytes,
+      currentPath: shownPath(path()),
+    });
+    if (pool.pending > 0) await new Promise((resolve) => setImmediate(resolve));
+    pool.check();
+  }
+
+  /** Waits until at most `count` tasks are pending; stops when that was asked for. */
+  async below(count: number): Promise<void> {
+    const { pool, signal } = this.parts;
+    while (pool.pending > count) {
+      if (signal?.aborted === true) throw interrupted();
+      await pool.progress();
+    }
+    pool.check();
+  }
+
+  task(bytes: Uint8Array<ArrayBuffer>, changes: Partial<ResultListener> = {}): PoolTask {
+    return {
+      bytes,
+      done: (results) => readResults(results, { ...this.#listener, ...changes }),
+    };
+  }
+
+  fail(path: Uint8Array, position: number, code: string): void {
+    this.parts.problems.add(path, "restore", code);
+    this.notRestored.add(position);
+    this.parts.counts.filesDone++;
+  }
+
+  readonly #listener: ResultListener = {
+    problem: (path, action, code) => this.parts.problems.add(path, action, code),
+    kindProblem: (path, action, code) => this.parts.problems.addKind(path, action, code),
+    again: (path, body, position) => {
+      this.again.push({ path: path.slice(), body: body.slice(), position });
+    },
+    pieceAgain: () => undefined,
+    badBlock: (location, code) => this.parts.places.noteBadBlock(location, code),
+    badSegment: (location, code) => this.parts.places.noteBadSegment(location, code),
+    notRestored: (position) => this.notRestored.add(position),
+    totals: (totals) => {
+      const { counts } = this.parts;
+      counts.restoredFiles += totals.restoredFiles;
+      counts.restoredBytes += totals.restoredBytes;
+      counts.skippedUnchanged += totals.skippedUnchanged;
+      counts.skippedExisting += totals.skippedExisting;
+      counts.verifiedFiles += totals.verifiedFiles;
+      counts.filesDone += totals.filesDone;
+      counts.bytesDone += totals.bytesDone;
+    },
+  };
+}
+
+export function interrupted(): HoldfastError {
+  return new HoldfastError("INTERRUPTED", {
+    message: "The restore was interrupted",
+    retry: "now",
+    hint: "Start it again: what is restored already is left as it is.",
+  });
+}

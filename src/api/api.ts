@@ -82,7 +82,7 @@ function repositoryOver(opened: Opened, location: string): Repository {
     problems: repository.problems,
     backup: (options) =>
       options.dryRun === true
-        ? runBackup(opened, options)
+        ? opened.refresh().then(() => runBackup(opened, options))
         : asJob(
             opened,
             "backup",

@@ -143,7 +143,7 @@ function runParts(
       rescans: rescanChooser(options.forceRescan === true ? 1 : (options.rescanFraction ?? 0), services.random),
       fixedSegmentBytes: segmentationOf(options),
       checkpointMs: CHECKPOINT_MS,
-      checkpointBytes: CHECKPOINT_BYTES,
+      checkpointBytes: options.checkpointBytes ?? CHECKPOINT_BYTES,
     },
     signal: options.signal,
   };

@@ -61,7 +61,6 @@ export function openWalk(
     excludeCaches: options.excludeCaches ?? false,
     excludeIfPresent: (options.excludeIfPresent ?? []).map(utf8),
     ...listeners,
-    signal: options.signal,
   });
 }
 

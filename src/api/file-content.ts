@@ -35,13 +35,13 @@ async function* piecesOf(opened: Opened, content: Parameters<typeof segmentsOf>[
   for await (const references of segmentsOf(opened.reader, content)) {
     for (const reference of references) {
       waiting.push(reference.kind === "hole" ? reference.length : ahead.load(reference));
-      if (waiting.length > AHEAD) yield* piece(waiting.shift());
+      if (waiting.length > AHEAD) yield* bytesOf(waiting.shift());
     }
   }
-  while (waiting.length > 0) yield* piece(waiting.shift());
+  while (waiting.length > 0) yield* bytesOf(waiting.shift());
 }
 
-async function* piece(waiting: Promise<Uint8Array> | number | undefined): AsyncGenerator<Uint8Array> {
+async function* bytesOf(waiting: Promise<Uint8Array> | number | undefined): AsyncGenerator<Uint8Array> {
   if (typeof waiting !== "number") {
     if (waiting !== undefined) yield await waiting;
     return;

@@ -11,6 +11,7 @@ export type JobResult = Pick<JobOutcome, "image" | "detail"> & { readonly outcom
  * the line never fails the work it is about.
  */
 export async function asJob<T>(opened: Opened, kind: string, work: () => Promise<T>, resultOf: (value: T) => JobResult): Promise<T> {
+  await opened.refresh();
   const { clock, host } = opened.services;
   const catalog = await opened.catalog();
   const id = noted(() => catalog.startJob({ kind, startedAtMs: clock.now(), host: host.name, processId: host.processId }));

@@ -1,6 +1,6 @@
 // An opened repository with what every job needs at hand: the index, a reader of pages, the keys as tools.
 
-import { openCatalog } from "../catalog/catalog.ts";
+import { bringUpToDate, openCatalog } from "../catalog/catalog.ts";
 import type { Catalog, CatalogSource, OpenedCatalog } from "../catalog/catalog.ts";
 import { createFingerprinter } from "../engine/engine.ts";
 import type { Fingerprinter } from "../engine/engine.ts";
@@ -58,6 +58,14 @@ export class Opened {
       fingerprinters: this.fingerprinters,
     });
     return this.#reader;
+  }
+
+  /** Sees what this and other processes have written since index and catalog were opened. Every job begins with it. */
+  async refresh(): Promise<void> {
+    this.#index?.refresh();
+    if (this.#catalog === undefined) return;
+    const { catalog } = await this.#catalog;
+    this.#catalog = Promise.resolve({ catalog, changes: await bringUpToDate(catalog, this.catalogSource()) });
   }
 
   /** Opened at first use and brought up to date with the repository. */

@@ -1,6 +1,6 @@
 // A directory of an image as a tar stream (docs/formats/export-tar.md), names being full paths as in the image.
 
-import { ByteReader } from "../base/bytes.ts";
+import { ByteReader, hexOf } from "../base/bytes.ts";
 import {
   ENTRY_BLOCK_DEVICE,
   ENTRY_CHARACTER_DEVICE,
@@ -14,7 +14,6 @@ import type { EntryAttribute, EntryBody, EntryKindCode } from "../formats/entry.
 import { TAR_END, encodeTarHeaders, tarPadding } from "../formats/pax.ts";
 import type { TarMember } from "../formats/pax.ts";
 import { treeRootOf } from "../server/server.ts";
-import { isSameContent } from "./entry-changes.ts";
 import { rawEntries } from "./entries.ts";
 import { contentOf } from "./file-content.ts";
 import type { OwnerNames, RawEntry } from "./listed-entry.ts";
@@ -80,35 +79,30 @@ async function attributesOf(opened: Opened, { attributes, storedAttributes }: En
 
 /** Remembers the first name of every file with several, until all of them have come. */
 class HardLinks {
-  readonly #files = new Map<string, { readonly first: RawEntry; left: number }>();
+  readonly #files = new Map<string, { readonly path: Uint8Array; readonly content: string; left: number }>();
 
   /** The path that `entry` is another name of; undefined for the first one. */
-  originalOf(entry: RawEntry): Uint8Array | undefined {
-    const { hardLink, inode } = entry.body;
+  originalOf({ path, body }: RawEntry): Uint8Array | undefined {
+    const { hardLink, inode } = body;
     if (hardLink === undefined || hardLink.linkCount < 2) return undefined;
     const key = `${hardLink.deviceMajor} ${hardLink.deviceMinor} ${inode}`;
+    const content = contentKeyOf(body);
     const file = this.#files.get(key);
     if (file === undefined) {
-      this.#files.set(key, { first: detached(entry), left: hardLink.linkCount - 1 });
+      this.#files.set(key, { path, content, left: hardLink.linkCount - 1 });
       return undefined;
     }
     if (--file.left <= 0) this.#files.delete(key);
     // It changed between the readings of its two names; each gets what was read there.
-    return isSameContent(file.first.body, entry.body) ? file.first.path : undefined;
+    return file.content === content ? file.path : undefined;
   }
 }
 
-/** Without the views that would keep a page, and the block around it, in memory. */
-function detached({ path, body }: RawEntry): RawEntry {
-  const { segmentList } = body;
-  return {
-    path,
-    body: {
-      ...body,
-      ...(body.segments === undefined ? {} : { segments: structuredClone(body.segments) }),
-      ...(segmentList === undefined ? {} : { segmentList: structuredClone(segmentList) }),
-    },
-  };
+/** Equal for equal references. Text, because a view would keep its page, and the block around it, in memory. */
+function contentKeyOf({ sizeBytes, segments = [], segmentList }: EntryBody): string {
+  const listed = segmentList === undefined ? "" : hexOf(segmentList.fingerprint);
+  const inline = segments.map((segment) => `${segment.length} ${segment.kind === "data" ? hexOf(segment.fingerprint) : "hole"}`);
+  return [sizeBytes, listed, ...inline].join(" ");
 }
 
 const PIECE_BYTES = 64 * 1024;
@@ -118,8 +112,8 @@ async function* inLargerPieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerato
   let gathered = new Uint8Array(PIECE_BYTES);
   let length = 0;
   for await (const piece of pieces) {
-    if (length + piece.length > PIECE_BYTES) {
-      if (length > 0) yield gathered.subarray(0, length);
+    if (length > 0 && length + piece.length > PIECE_BYTES) {
+      yield gathered.subarray(0, length);
       gathered = new Uint8Array(PIECE_BYTES);
       length = 0;
     }

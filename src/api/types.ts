@@ -50,6 +50,8 @@ export interface BackupOptions {
   readonly ignoreChangeTime?: boolean;
   /** Globs of files to be cut into segments of fixed size. */
   readonly fixedSegments?: readonly string[];
+  /** How often to note how far it has come: after so many bytes read; 60 seconds do it too. 1 GiB unless given. */
+  readonly checkpointBytes?: number;
   /** Walk and compare, store nothing. */
   readonly dryRun?: boolean;
   /** Shell commands run before and after; a failing `before` fails the backup, a failing `after` is reported. */

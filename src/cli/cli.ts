@@ -13,13 +13,21 @@ import { reportError } from "./report-error.ts";
 import type { CommandWorld } from "./world.ts";
 
 export type { Library } from "./library.ts";
-export type { CommandFiles, CommandInput, CommandWorld, EntryDifference, OutputStream, ShellResult } from "./world.ts";
+export type {
+  CommandFiles,
+  CommandInput,
+  CommandWorld,
+  EntryComparison,
+  EntryDifference,
+  OutputStream,
+  ShellResult,
+} from "./world.ts";
 export { processWorld, type ProcessWorldParts } from "./process/process-world.ts";
 
 /** Runs one command to its end. Never rejects: what goes wrong is reported, and told by the exit status. */
 export async function runCommandLine(words: readonly string[], world: CommandWorld): Promise<ExitStatus> {
   // Good enough for complaints about the words themselves; replaced when they have been understood.
-  let output = new Output(world, { json: words.includes("--json"), quiet: false, verbose: false });
+  let output = new Output(world, { json: words.includes("--json"), quiet: false, verbose: false, writes: "document" });
   let status: ExitStatus;
   try {
     status = await dispatch(words, world, (mode) => (output = new Output(world, mode)));
@@ -78,12 +86,12 @@ async function runCommand(
   if (globals.quiet && globals.verbose) throw usageError("--quiet and --verbose cannot both be given", name);
   const positionals = checkedPositionals(command, parsed);
   const { json, quiet, verbose } = globals;
-  const output = startOutput({ json, quiet, verbose, contentOnOutput: command.writesContent === true });
+  const output = startOutput({ json, quiet, verbose, writes: command.writes });
   const { commandContext } = await import("./context.ts");
   const commandWords = command.takesCommandWords === true ? parsed.afterTerminator : undefined;
   const context = commandContext({ world, output, positionals, commandWords, globals });
   const work = command.run(context, parsed.values);
-  return command.endsOnSignal === true ? work : abandonedOn(world.signal, work);
+  return command.endsOnSignal === true ? announcedStop(world, output, work) : abandonedOn(world.signal, work);
 }
 
 function checkedPositionals(command: CommandDefinition, parsed: ParsedArguments): readonly string[] {
@@ -96,6 +104,19 @@ function checkedPositionals(command: CommandDefinition, parsed: ParsedArguments)
   const extra = isOpenEnded ? undefined : given[command.positionals.length];
   if (extra !== undefined) throw usageError(`${name} has no use for "${extra}"`, name);
   return given;
+}
+
+/** Ending cleanly may take a moment; a person should know that the key was heard. */
+async function announcedStop<T>({ signal, errors }: CommandWorld, output: Output, work: Promise<T>): Promise<T> {
+  const announce = (): void => {
+    if (errors.isTerminal && !output.mode.json) output.message("Stopping. Ctrl-C once more ends at once.");
+  };
+  signal.addEventListener("abort", announce);
+  try {
+    return await work;
+  } finally {
+    signal.removeEventListener("abort", announce);
+  }
 }
 
 /** Gives up waiting when the signal is aborted. What was begun may go on until the process ends. */

@@ -3,6 +3,7 @@
 import type { Completion, OptionTable, Values } from "./arguments/options.ts";
 import type { CommandContext } from "./context.ts";
 import type { ExitStatus } from "./exit-status.ts";
+import type { OutputMode } from "./output/output.ts";
 
 export interface Positional {
   readonly name: string;
@@ -29,8 +30,8 @@ export interface CommandDefinition<O extends OptionTable = OptionTable> {
   readonly moreUsage?: readonly string[];
   /** The command takes words after "--" that are not its positionals. */
   readonly takesCommandWords?: boolean;
-  /** Its output is content, not text: with --json, errors go to the error output. */
-  readonly writesContent?: boolean;
+  /** What stands on the output with --json. */
+  readonly writes: OutputMode["writes"];
   /** False for the few that never open one. */
   readonly usesRepository: boolean;
   readonly examples: readonly Example[];

@@ -66,7 +66,9 @@ export function commandContext(parts: ContextParts): CommandContext {
     repositoryLocation,
     openRepository: async () => {
       const options = openOptions(passphraseSource(world, passphrase));
-      return (await world.library()).openRepository(options);
+      const repository = await (await world.library()).openRepository(options);
+      for (const { message } of repository.problems) parts.output.notice(`Warning: ${message}`);
+      return repository;
     },
     createRepository: async (keyLabel) => {
       const options = openOptions(newPassphraseSource(world, passphrase));

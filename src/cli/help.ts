@@ -24,7 +24,7 @@ export async function overview(version: string): Promise<string> {
     }),
   );
   return page([
-    [`Holdfast ${version}: encrypted backups. Every backup is a full image and costs only what changed.`].flatMap(wrapped),
+    [`Holdfast ${version}: encrypted backups. Every backup is a full image and costs only what changed.`].flatMap((text) => wrapped(text)),
     ["Usage: holdfast [OPTIONS] COMMAND ..."],
     ...sections,
     ["Options of every command:", ...optionLines(GLOBAL_OPTIONS)],
@@ -71,7 +71,7 @@ export function commandHelp(command: CommandDefinition): string {
   return page([
     [`${command.summary}.`],
     usageLines(command),
-    ...command.description.map(wrapped),
+    ...command.description.map((text) => wrapped(text)),
     ...[...groups].map(([title, options]) => [`${title}:`, ...optionLines(Object.fromEntries(options))]),
     ["Options of every command:", ...optionLines(globalOptionsOf(command))],
     ["Examples:", ...command.examples.flatMap(({ command: line, explanation }) => [`  ${line}`, ...indented(explanation, 6)])],
@@ -119,9 +119,11 @@ function rightOf({ help, choices, isRepeatable, isRequired }: Option<unknown>): 
 }
 
 function statusLines(statuses: readonly ExitStatus[], meanings: Readonly<Partial<Record<ExitStatus, string>>>): string[] {
-  const rows = statuses.toSorted((a, b) => a - b).map((status): [string, string] => {
-    return [String(status), meanings[status] ?? EXIT_MEANINGS[status]];
-  });
+  const rows = statuses
+    .toSorted((a, b) => a - b)
+    .map((status): [string, string] => {
+      return [String(status), meanings[status] ?? EXIT_MEANINGS[status]];
+    });
   return definitionList(rows, 5);
 }
 

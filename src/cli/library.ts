@@ -1,7 +1,7 @@
 // The library as the command line uses it: these types and nothing else. Types only, so that asking for help or for the
 // version loads none of it.
 
-import type { BackupOptions, CreateOptions, OpenOptions, Repository } from "../api/types.ts";
+import type { BackupOptions, CreateOptions, OpenOptions, Repository } from "../api/api.ts";
 
 export type {
   BackupOptions,
@@ -24,7 +24,7 @@ export type {
   RestoreProblem,
   RestoreReport,
   VerifyReport,
-} from "../api/types.ts";
+} from "../api/api.ts";
 
 export type FileList = NonNullable<BackupOptions["filesFrom"]>[number];
 

@@ -91,7 +91,8 @@ async function ask(world: PassphraseWorld, options: PassphraseOptions, prompt: s
   const { variable, fileOption, commandOption } = options;
   const ways = [variable, `--${fileOption}`, `--${commandOption}`].filter((way) => way !== undefined);
   const hint = `Without a terminal it comes from ${ways.slice(0, -1).join(", ")} or ${ways.at(-1) ?? ""}.`;
-  if (answer === undefined) throw new HoldfastError("USAGE", { message: "No passphrase was given, and nobody can be asked", hint });
+  if (answer === undefined)
+    throw new HoldfastError("USAGE", { message: "No passphrase was given, and nobody can be asked", hint });
   if (answer === "") throw new HoldfastError("USAGE", { message: "An empty passphrase was typed" });
   return answer;
 }

@@ -57,8 +57,15 @@ export interface CommandFiles {
   makeTemporaryDirectory(): Promise<string>;
   /** Removes a directory and everything in it. */
   removeDirectory(path: string): Promise<void>;
-  /** What differs between two entries, the first being an original; empty when nothing does. Directories: attributes only. */
-  compareEntries(original: Uint8Array, copy: Uint8Array): Promise<readonly EntryDifference[]>;
+  /** Compares two entries, the first being an original. Of directories, attributes only. Nothing is followed. */
+  compareEntries(original: Uint8Array, copy: Uint8Array): Promise<EntryComparison>;
+}
+
+export interface EntryComparison {
+  /** Empty when the copy is as it should be. Owners are not compared: a restore by an ordinary user cannot set them. */
+  readonly differences: readonly EntryDifference[];
+  /** When the original was last modified; undefined when it is missing. */
+  readonly originalModifiedSeconds: number | undefined;
 }
 
 export type EntryDifference = "original missing" | "copy missing" | "kind" | "content" | "mode" | "time" | "target";

@@ -76,7 +76,7 @@ const QUEUE_LIMIT = 32 * 1024;
 const SEND_BYTES = 128 * 1024;
 /** Entries between two looks at the reading threads while they have work. */
 const ENTRIES_PER_TURN = 128;
-const ENTRIES_PER_IDLE_TURN = 4096;
+const ENTRIES_PER_IDLE_TURN = 1024;
 
 export class BackupRun {
   readonly #parts: BackupRunParts;
@@ -287,6 +287,8 @@ export class BackupRun {
     const { pool, signal, walk } = this.#parts;
     if (signal?.aborted === true) throw interrupted();
     this.#parts.onProgress(() => textOf(walk.path.subarray(0, walk.pathLength)));
+    // Threads with nothing to do are given what there is.
+    if (pool.inFlight === 0) this.#dispatch();
     if (pool.inFlight > 0) await new Promise((resolve) => setImmediate(resolve));
     await this.#drain();
     while (pool.isSaturated || (this.#queue.length > QUEUE_LIMIT && pool.inFlight > 0)) {
@@ -309,6 +311,8 @@ export class BackupRun {
     for (;;) {
       await this.#drain();
       if (this.#queue.length === 0) break;
+      // A response may have come while the queue was being drained.
+      if (this.#queue.ready() !== undefined) continue;
       assert(pool.inFlight > 0, "an incomplete entry waits for a reading thread");
       await pool.progress();
     }

@@ -18,7 +18,7 @@
 // "<length of the record> <keyword>=<value>\n"; the field then holds the nearest it can.
 
 import { isAscii, isUtf8 } from "node:buffer";
-import { ByteWriter, concatBytes, textOf, utf8 } from "../base/bytes.ts";
+import { ByteWriter, concatBytes, utf8 } from "../base/bytes.ts";
 import { PATH_SEPARATOR } from "../model/path-order.ts";
 import type { EntryAttribute, EntryTime } from "./entry.ts";
 import { accessControlText } from "./posix-acl.ts";
@@ -110,10 +110,10 @@ function fieldsOf(member: TarMember, records: PaxRecords): HeaderFields {
   // By the standard values are UTF-8; names on Linux are bytes. The word is read by those programs that would recode them.
   if (!isUtf8(path) || !isUtf8(link)) records.addText("hdrcharset", "BINARY");
   const split = splitName(path);
-  if (split === undefined) records.add("path", path);
-  if (!isAscii(link) || link.length > LINK_BYTES) records.add("linkpath", link);
-  if (!isAscii(userName) || userName.length > OWNER_BYTES - 1) records.add("uname", userName);
-  if (!isAscii(groupName) || groupName.length > OWNER_BYTES - 1) records.add("gname", groupName);
+  if (split === undefined) records.add(utf8("path"), path);
+  if (!isAscii(link) || link.length > LINK_BYTES) records.add(utf8("linkpath"), link);
+  if (!isAscii(userName) || userName.length > OWNER_BYTES - 1) records.add(utf8("uname"), userName);
+  if (!isAscii(groupName) || groupName.length > OWNER_BYTES - 1) records.add(utf8("gname"), groupName);
   if (member.userId > MOST_IN_8) records.addText("uid", `${member.userId}`);
   if (member.groupId > MOST_IN_8) records.addText("gid", `${member.groupId}`);
   if (size > MOST_IN_12) records.addText("size", `${size}`);
@@ -163,11 +163,13 @@ function timeText({ seconds, nanoseconds }: EntryTime): string {
 
 function addAttributes(records: PaxRecords, attributes: readonly EntryAttribute[]): void {
   for (const { name, value } of attributes) {
-    const text = textOf(name);
+    // Names are bytes too: Latin-1 carries any of them there and back.
+    const text = Buffer.from(name).toString("latin1");
     const keyword = ACCESS_CONTROL[text];
     const list = keyword === undefined ? undefined : accessControlText(value);
     if (keyword !== undefined && list !== undefined) records.addText(keyword, list);
-    records.add(`SCHILY.xattr.${text.replaceAll("%", "%25").replaceAll("=", "%3D")}`, value);
+    const escaped = text.replaceAll("%", "%25").replaceAll("=", "%3D");
+    records.add(Buffer.from(`SCHILY.xattr.${escaped}`, "latin1"), value);
   }
 }
 
@@ -181,16 +183,15 @@ class PaxRecords {
   readonly #writer = new ByteWriter();
 
   addText(keyword: string, value: string): void {
-    this.add(keyword, utf8(value));
+    this.add(utf8(keyword), utf8(value));
   }
 
   /** The length counts its own digits. */
-  add(keyword: string, value: Uint8Array): void {
-    const key = utf8(` ${keyword}=`);
-    const rest = key.length + value.length + 1;
+  add(keyword: Uint8Array, value: Uint8Array): void {
+    const rest = keyword.length + value.length + 3;
     let length = rest + `${rest}`.length;
     if (`${length}`.length > `${rest}`.length) length = rest + `${length}`.length;
-    this.#writer.bytes(utf8(`${length}`)).bytes(key).bytes(value).u8(0x0a);
+    this.#writer.bytes(utf8(`${length} `)).bytes(keyword).bytes(utf8("=")).bytes(value).bytes(utf8("\n"));
   }
 
   take(): Uint8Array {

@@ -94,7 +94,7 @@ export function newStatBuffer(): StatBuffer {
 /** The names of one directory in bytewise order, packed so that a million of them stay small. */
 export interface DirectoryListing {
   readonly count: number;
-  /** A view into the listing, without terminator; valid as long as the listing. */
+  /** A view, without terminator. Copy what must outlive the listing: a view holds the memory of many listings. */
   name(position: number): Uint8Array;
   /** What the directory says of the entry; may be KIND_UNKNOWN. */
   kind(position: number): EntryKind;

@@ -85,13 +85,13 @@ export class EntryWriter {
       }
       results.problem(subject.path, "restore", codeOfFailure(error));
       results.notRestored(entry.position);
-      results.totals.filesDone++;
+      if (entry.body[0] === ENTRY_FILE) results.totals.filesDone++;
     }
   }
 
   #count(entry: EntryRecord, body: EntryBody, outcome: Outcome): void {
     const { totals } = this.#parts.results;
-    totals.filesDone++;
+    if (body.kind === ENTRY_FILE) totals.filesDone++;
     totals.bytesDone += body.sizeBytes;
     if (outcome === "same") totals.skippedUnchanged++;
     if (outcome === "keep") {

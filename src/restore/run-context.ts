@@ -21,6 +21,8 @@ export interface RunContextParts {
   readonly pool: TaskPool;
   readonly counts: RestoreCounts;
   readonly problems: ProblemList;
+  /** Everything is planned, nothing is touched. */
+  readonly isDryRun: boolean;
   readonly expected: { readonly files: number; readonly bytes: number } | undefined;
   readonly onProgress: ((progress: RestoreProgress) => void) | undefined;
   readonly signal: AbortSignal | undefined;
@@ -44,6 +46,10 @@ export class RunContext {
 
   constructor(parts: RunContextParts) {
     this.parts = parts;
+  }
+
+  get isDryRun(): boolean {
+    return this.parts.isDryRun;
   }
 
   begin(phase: RestorePhase): void {

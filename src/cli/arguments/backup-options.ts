@@ -18,7 +18,12 @@ export const BACKUP_OPTIONS = {
     valueName: "GLOB",
     help: "leave out what matches, as in a .gitignore file: NAME at any depth, DIR/NAME below each PATH, /DIR/NAME from the root, !GLOB takes back",
   }),
-  "exclude-file": list({ ...selection, valueName: "FILE", completes: "file", help: "read such patterns from FILE, one in a line" }),
+  "exclude-file": list({
+    ...selection,
+    valueName: "FILE",
+    completes: "file",
+    help: "read such patterns from FILE, one in a line",
+  }),
   "exclude-caches": flag({ ...selection, help: "leave out directories that are marked by a CACHEDIR.TAG" }),
   "exclude-if-present": list({ ...selection, valueName: "NAME", help: "leave out directories that hold an entry of this name" }),
   "one-file-system": flag({ ...selection, short: "x", help: "stay on the file systems of the PATHs" }),
@@ -65,7 +70,12 @@ export const BACKUP_OPTIONS = {
     completes: "command",
     help: "run this shell command first; when it fails, so does the backup",
   }),
-  after: text({ ...reading, valueName: "COMMAND", completes: "command", help: "run this shell command afterwards, whatever came of the backup" }),
+  after: text({
+    ...reading,
+    valueName: "COMMAND",
+    completes: "command",
+    help: "run this shell command afterwards, whatever came of the backup",
+  }),
   "dry-run": flag({ ...reading, short: "n", help: "walk and compare, and store nothing" }),
 };
 

@@ -79,11 +79,7 @@ export function parsed<T>(parse: (value: string) => T, description: ValueDescrip
 }
 
 /** --name alone means `alone`, --name=VALUE is parsed. */
-export function optionallyParsed<T>(
-  parse: (value: string) => T,
-  alone: T,
-  description: ValueDescription,
-): Option<T | undefined> {
+export function optionallyParsed<T>(parse: (value: string) => T, alone: T, description: ValueDescription): Option<T | undefined> {
   const read = (given: readonly (string | undefined)[]): T => {
     const value = given.at(-1);
     return value === undefined ? alone : parse(value);

@@ -23,12 +23,15 @@ export function parseArguments(words: readonly string[], options: OptionTable, c
   const positionals: string[] = [];
   const given = new Map<string, (string | undefined)[]>();
   for (const token of tokens) {
-    if (token.kind === "positional" && (terminator === undefined || token.index < terminator.index)) positionals.push(token.value);
+    if (token.kind === "positional" && (terminator === undefined || token.index < terminator.index))
+      positionals.push(token.value);
     if (token.kind !== "option") continue;
     const value = checkedValue(token, options, command);
     given.set(token.name, [...(given.get(token.name) ?? []), value]);
   }
-  const values = Object.entries(options).map(([name, option]) => [name, valueOf(name, option, given.get(name), command)] as const);
+  const values = Object.entries(options).map(
+    ([name, option]) => [name, valueOf(name, option, given.get(name), command)] as const,
+  );
   return {
     values: Object.fromEntries(values),
     positionals,
@@ -82,7 +85,7 @@ function checkedValue(token: OptionToken, options: OptionTable, command: string)
   const example = `${rawName} ${option.valueName ?? "VALUE"}`;
   if (value === undefined) throw usageError(`The option ${rawName} needs a value: ${example}`, command);
   // "--tag --json" is more likely a forgotten value than a tag called "--json".
-  if (inlineValue !== true && value.startsWith("-") && value !== "-") {
+  if (!inlineValue && value.startsWith("-") && value !== "-") {
     const hint = `If the value really is "${value}", write --${token.name}=${value}.`;
     throw usageError(`The option ${rawName} needs a value: ${example}`, command, hint);
   }

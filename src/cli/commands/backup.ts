@@ -18,6 +18,7 @@ export const backupCommand = defineCommand({
   moreUsage: ["[OPTIONS] --stdin-from-command -- COMMAND [ARGUMENT...]"],
   takesCommandWords: true,
   options: BACKUP_OPTIONS,
+  writes: "events",
   usesRepository: true,
   examples: [
     { command: "holdfast backup ~/documents ~/pictures", explanation: "two directories" },
@@ -42,7 +43,11 @@ export const backupCommand = defineCommand({
 });
 
 /** Runs a backup and shows how far it is. */
-export async function backUp({ output, world }: CommandContext, repository: Repository, request: BackupOptions): Promise<BackupReport> {
+export async function backUp(
+  { output, world }: CommandContext,
+  repository: Repository,
+  request: BackupOptions,
+): Promise<BackupReport> {
   using progress = output.startProgress();
   const report = await repository.backup({
     ...request,

@@ -13,6 +13,7 @@ export const catCommand = defineCommand({
   ],
   positionals: [{ name: "KIND" }, { name: "ID", isOptional: true }],
   options: {},
+  writes: "document",
   usesRepository: true,
   examples: [
     { command: "holdfast cat repository", explanation: "what the repository says of itself" },

@@ -15,6 +15,7 @@ export const completionCommand = defineCommand({
   description: ["Writes a script that lets bash, zsh or fish complete commands, options and their values."],
   positionals: [{ name: "SHELL" }],
   options: {},
+  writes: "content",
   usesRepository: false,
   examples: [
     { command: "source <(holdfast completion bash)", explanation: "in ~/.bashrc" },
@@ -26,7 +27,8 @@ export const completionCommand = defineCommand({
     const [shell = ""] = positionals;
     const script = Object.hasOwn(SHELLS, shell) ? SHELLS[shell] : undefined;
     const known = Object.keys(SHELLS).join(", ");
-    if (script === undefined) throw usageError(`There is no completion for "${shell}"; there is one for ${known}`, "holdfast completion");
+    if (script === undefined)
+      throw usageError(`There is no completion for "${shell}"; there is one for ${known}`, "holdfast completion");
     const { completionModel } = await import("../completion/words.ts");
     const { loadAllCommands } = await import("../registry.ts");
     await output.bytes((await script())(completionModel(await loadAllCommands())));

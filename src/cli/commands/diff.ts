@@ -19,6 +19,7 @@ export const diffCommand = defineCommand({
     { name: "PATH", isOptional: true, completes: "file" },
   ],
   options: {},
+  writes: "events",
   usesRepository: true,
   examples: [
     { command: "holdfast diff 11aa22bb latest", explanation: "everything that changed since" },

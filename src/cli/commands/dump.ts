@@ -16,7 +16,7 @@ export const dumpCommand = defineCommand({
     { name: "PATH", completes: "file" },
   ],
   options: IMAGE_FILTER_OPTIONS,
-  writesContent: true,
+  writes: "content",
   usesRepository: true,
   examples: [
     { command: "holdfast dump latest /etc/fstab", explanation: "a file" },

@@ -20,6 +20,7 @@ export const findCommand = defineCommand({
     "ignore-case": flag({ short: "i", help: "capital and small letters are the same" }),
     ...IMAGE_FILTER_OPTIONS,
   },
+  writes: "events",
   usesRepository: true,
   examples: [
     { command: "holdfast find 'report*.odt'", explanation: "by name, in every image" },

@@ -10,6 +10,7 @@ export const helpCommand = defineCommand({
     { name: "VERB", isOptional: true },
   ],
   options: {},
+  writes: "content",
   usesRepository: false,
   examples: [
     { command: "holdfast help backup", explanation: "the options of backup, with examples" },

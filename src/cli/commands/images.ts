@@ -12,6 +12,7 @@ export const imagesCommand = defineCommand({
   description: ["Lists images, oldest first. SIZE is that of all files in an image, ADDED what the repository grew by."],
   positionals: [],
   options: IMAGE_FILTER_OPTIONS,
+  writes: "document",
   usesRepository: true,
   examples: [
     { command: "holdfast images", explanation: "all of them" },

@@ -13,6 +13,7 @@ export const initCommand = defineCommand({
   options: {
     "key-label": text({ valueName: "LABEL", help: "a name for this passphrase, shown by `holdfast key list`" }),
   },
+  writes: "document",
   usesRepository: true,
   examples: [
     { command: "holdfast init --repository /media/disk/backup", explanation: "asks for a new passphrase" },

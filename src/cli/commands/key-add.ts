@@ -15,6 +15,7 @@ export const keyAddCommand = defineCommand({
     label: text({ valueName: "LABEL", help: "a name for it, shown by `holdfast key list`" }),
     ...NEW_PASSPHRASE_OPTIONS,
   },
+  writes: "document",
   usesRepository: true,
   examples: [
     { command: "holdfast key add --label safe", explanation: "asks for the passphrase that lies in the safe" },

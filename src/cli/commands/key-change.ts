@@ -11,6 +11,7 @@ export const keyChangeCommand = defineCommand({
   ],
   positionals: [],
   options: NEW_PASSPHRASE_OPTIONS,
+  writes: "document",
   usesRepository: true,
   examples: [{ command: "holdfast key change", explanation: "asks for the passphrase, then twice for the new one" }],
   exitStatuses: [],

@@ -10,6 +10,7 @@ export const keyListCommand = defineCommand({
   description: ["Lists the key slots, one for each passphrase. The one that opened the repository now is marked with *."],
   positionals: [],
   options: {},
+  writes: "document",
   usesRepository: true,
   examples: [{ command: "holdfast key list", explanation: "the slots of the repository in HOLDFAST_REPOSITORY" }],
   exitStatuses: [],
@@ -19,7 +20,12 @@ export const keyListCommand = defineCommand({
     const { output } = context;
     if (output.mode.json) output.document({ keys: slots.map(keySlotDocument) });
     else {
-      const rows = slots.map(({ id, label, createdAtMs, isCurrent }) => [id, formatTime(createdAtMs), label, isCurrent ? "*" : ""]);
+      const rows = slots.map(({ id, label, createdAtMs, isCurrent }) => [
+        id,
+        formatTime(createdAtMs),
+        label,
+        isCurrent ? "*" : "",
+      ]);
       output.lines(tableLines([{ title: "KEY" }, { title: "CREATED" }, { title: "LABEL" }, { title: "" }], rows));
     }
     return EXIT.done;

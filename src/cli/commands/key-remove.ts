@@ -9,8 +9,11 @@ export const keyRemoveCommand = defineCommand({
   ],
   positionals: [{ name: "KEY" }],
   options: {},
+  writes: "document",
   usesRepository: true,
-  examples: [{ command: "holdfast key remove 0123456789abcdef", explanation: "the slot of that id, as `holdfast key list` shows it" }],
+  examples: [
+    { command: "holdfast key remove 0123456789abcdef", explanation: "the slot of that id, as `holdfast key list` shows it" },
+  ],
   exitStatuses: [],
   async run(context) {
     const [id = ""] = context.positionals;

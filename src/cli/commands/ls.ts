@@ -19,6 +19,7 @@ export const lsCommand = defineCommand({
     recursive: flag({ short: "R", help: "everything below, not only the directory itself" }),
     ...IMAGE_FILTER_OPTIONS,
   },
+  writes: "events",
   usesRepository: true,
   examples: [
     { command: "holdfast ls latest /home/anna", explanation: "one directory of the newest image" },

@@ -10,9 +10,11 @@ export const rebuildIndexCommand = defineCommand({
   ],
   positionals: [],
   options: {},
+  writes: "events",
   usesRepository: true,
   examples: [{ command: "holdfast rebuild-index", explanation: "after the index was lost or damaged" }],
   exitStatuses: [],
+  exitMeanings: { [EXIT.failed]: "failed, or some containers could not be read (they are listed)" },
   async run(context) {
     await using repository = await context.openRepository();
     const { output, world } = context;
@@ -23,12 +25,20 @@ export const rebuildIndexCommand = defineCommand({
     });
     progress.stop();
     const durationMs = Math.round(world.clock.elapsedMs() - startedMs);
-    const { containers, segments, images } = result;
-    if (output.mode.json) output.event("summary", { containers, segments, images, durationMs });
-    else if (!output.mode.quiet) {
+    const { containers, segments, images, damaged } = result;
+    const exitStatus = damaged.length > 0 ? EXIT.failed : EXIT.done;
+    if (output.mode.json) {
+      for (const { container, problem } of damaged) output.event("damage", { what: container, problem });
+      const fields = { containers, segments, images, damageCount: damaged.length };
+      output.event("summary", { ...fields, durationMs, exitStatus });
+      return exitStatus;
+    }
+    for (const { container, problem } of damaged) output.line(`Damaged: ${container}: ${problem}`);
+    if (!output.mode.quiet) {
       const counts = [counted(containers, "container"), counted(segments, "segment"), counted(images, "image")];
       output.line(`Indexed ${counts.join(", ")} in ${formatDuration(durationMs)}.`);
     }
-    return EXIT.done;
+    if (damaged.length > 0) output.message(`holdfast: ${counted(damaged.length, "container")} could not be read`);
+    return exitStatus;
   },
 });

@@ -22,7 +22,13 @@ export const restoreCommand = defineCommand({
     { name: "PATH", isOptional: true, isRepeatable: true, completes: "file" },
   ],
   options: {
-    target: requiredText({ ...writing, short: "t", valueName: "DIR", completes: "directory", help: "where to; made when missing" }),
+    target: requiredText({
+      ...writing,
+      short: "t",
+      valueName: "DIR",
+      completes: "directory",
+      help: "where to; made when missing",
+    }),
     overwrite: choice(["never", "if-changed", "always"] as const, {
       ...writing,
       valueName: "WHEN",
@@ -38,6 +44,7 @@ export const restoreCommand = defineCommand({
     "dry-run": flag({ ...writing, short: "n", help: "show what would be done, and do nothing" }),
     ...IMAGE_FILTER_OPTIONS,
   },
+  writes: "events",
   usesRepository: true,
   examples: [
     { command: "holdfast restore latest --target /tmp/restored", explanation: "everything, into a new directory" },

@@ -9,6 +9,7 @@ export const statsCommand = defineCommand({
   description: ["Counts images, containers and segments, and compares what all images would take with what is stored."],
   positionals: [],
   options: {},
+  writes: "document",
   usesRepository: true,
   examples: [{ command: "holdfast stats", explanation: "the figures of the repository in HOLDFAST_REPOSITORY" }],
   exitStatuses: [],

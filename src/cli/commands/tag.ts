@@ -15,6 +15,7 @@ export const tagCommand = defineCommand({
     remove: list({ valueName: "TAG", help: "remove this tag" }),
     set: list({ valueName: "TAG", help: "forget all tags but this one" }),
   },
+  writes: "document",
   usesRepository: true,
   examples: [
     { command: "holdfast tag latest --add before-upgrade", explanation: "one more tag" },
@@ -34,7 +35,8 @@ export const tagCommand = defineCommand({
     const tags = await repository.tag(id, set.length > 0 ? { set } : { add, remove });
     const { output } = context;
     if (output.mode.json) output.document({ imageId: id, tags });
-    else if (!output.mode.quiet) output.line(`Image ${shortId(id)} has ${tags.length === 0 ? "no tags" : `the tags ${tags.join(", ")}`}.`);
+    else if (!output.mode.quiet)
+      output.line(`Image ${shortId(id)} has ${tags.length === 0 ? "no tags" : `the tags ${tags.join(", ")}`}.`);
     return EXIT.done;
   },
 });

@@ -19,6 +19,7 @@ export const verifyCommand = defineCommand({
       help: "read all stored data, or this share of it",
     }),
   },
+  writes: "events",
   usesRepository: true,
   examples: [
     { command: "holdfast verify", explanation: "quick: everything but the content" },
@@ -56,7 +57,16 @@ export const verifyCommand = defineCommand({
   },
 });
 
-function verifyLines({ images, entries, segments, containersChecked, containers, bytesRead, damages, durationMs }: VerifyReport): string[] {
+function verifyLines({
+  images,
+  entries,
+  segments,
+  containersChecked,
+  containers,
+  bytesRead,
+  damages,
+  durationMs,
+}: VerifyReport): string[] {
   const checked = [counted(images, "image"), counted(entries, "entry", "entries"), counted(segments, "segment")];
   const lines = [`Checked ${checked.join(", ")} in ${formatDuration(durationMs)}.`];
   if (bytesRead > 0) {
@@ -66,7 +76,16 @@ function verifyLines({ images, entries, segments, containersChecked, containers,
   return damages.length > 0 ? lines : [...lines, "No damage was found."];
 }
 
-function verifyFields({ images, entries, segments, containersChecked, containers, bytesRead, damages, durationMs }: VerifyReport) {
+function verifyFields({
+  images,
+  entries,
+  segments,
+  containersChecked,
+  containers,
+  bytesRead,
+  damages,
+  durationMs,
+}: VerifyReport) {
   const counts = { images, entries, segments, containersChecked, containers, bytesRead, damageCount: damages.length };
   return { ...counts, durationMs: Math.round(durationMs) };
 }

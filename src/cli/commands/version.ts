@@ -7,6 +7,7 @@ export const versionCommand = defineCommand({
   description: ["The same as `holdfast --version`."],
   positionals: [],
   options: {},
+  writes: "document",
   usesRepository: false,
   examples: [{ command: "holdfast version --json", explanation: "for programs" }],
   exitStatuses: [],

@@ -7,9 +7,11 @@ export function fishCompletion(model: CompletionModel): string {
   const lines = [
     ...model.globals.map((option) => optionLine(option, undefined)),
     ...firstWords(model).map(({ name, summary }) => wordLine("__holdfast_at", name, summary)),
-    ...model.commands.filter(({ words }) => words.length === 2).map(({ words: [noun = "", verb = ""], summary }) => {
-      return wordLine(`__holdfast_at ${noun}`, verb, summary);
-    }),
+    ...model.commands
+      .filter(({ words }) => words.length === 2)
+      .map(({ words: [noun = "", verb = ""], summary }) => {
+        return wordLine(`__holdfast_at ${noun}`, verb, summary);
+      }),
     ...model.commands.flatMap(commandLines),
   ];
   return `# Completion of holdfast for fish. To have it in every shell:
@@ -43,7 +45,8 @@ end
 # Whether the words begin with these: the command is known.
 function __holdfast_in
     set -l words (__holdfast_words)
-    test (count $words) -ge (count $argv); and test "$words[1..$(count $argv)]" = "$argv"
+    set -l wanted (count $argv)
+    test (count $words) -ge $wanted; and test "$words[1..$wanted]" = "$argv"
 end
 
 # How many words follow the command.
@@ -63,7 +66,13 @@ function commandLines({ words, options, positionals, isOpenEnded }: CompletedCom
     ...positionals.flatMap(({ completes }, position) => {
       const isRest = isOpenEnded && position === positionals.length - 1;
       const here = `${condition}; and __holdfast_follow ${isRest ? "-ge" : "-eq"} ${words.length + position}`;
-      const action = { file: "-F", directory: `-a ${quoted("(__fish_complete_directories)")}`, image: "-a latest", command: "", nothing: "" }[completes];
+      const action = {
+        file: "-F",
+        directory: `-a ${quoted("(__fish_complete_directories)")}`,
+        image: "-a latest",
+        command: "",
+        nothing: "",
+      }[completes];
       return action === "" ? [] : [`complete -c holdfast -n ${quoted(here)} ${action}`];
     }),
   ];

@@ -57,7 +57,9 @@ export function completionModel(commands: readonly CommandDefinition[]): Complet
 
 /** The words that may follow the program's name, with what they do. */
 export function firstWords({ commands, nouns }: CompletionModel): readonly { readonly name: string; readonly summary: string }[] {
-  const single = commands.filter(({ words }) => words.length === 1).map(({ words, summary }) => ({ name: words[0] ?? "", summary }));
+  const single = commands
+    .filter(({ words }) => words.length === 1)
+    .map(({ words, summary }) => ({ name: words[0] ?? "", summary }));
   return [...single, ...nouns].map(({ name, summary }) => ({ name, summary }));
 }
 

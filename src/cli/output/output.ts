@@ -11,8 +11,11 @@ export interface OutputMode {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
-  /** The output carries content: what there is to say in JSON goes to the error output instead. */
-  readonly contentOnOutput?: boolean;
+  /**
+   * With --json: events, one in a line; or one document, the error's if there is one; or content, with all that is JSON on the
+   * error output.
+   */
+  readonly writes: "events" | "document" | "content";
 }
 
 /** Whoever read our output has gone; nobody is left to tell, so this is no error to report. */
@@ -63,7 +66,7 @@ export class Output {
 
   /** One line of a result for programs. Lists go on in the buffer; news is sent at once. */
   event(event: string, fields: object, isNews = true): void {
-    if (this.mode.contentOnOutput === true) {
+    if (this.mode.writes === "content") {
       this.#sendMessage(`${jsonText({ event, ...fields })}\n`);
       return;
     }
@@ -73,8 +76,9 @@ export class Output {
 
   /** Something a person should know, which is not the result. With --json it is an event. */
   notice(message: string): void {
-    if (this.mode.json) this.event("notice", { message });
-    else this.message(message);
+    if (!this.mode.json) this.message(message);
+    else if (this.mode.writes === "events") this.event("notice", { message });
+    else this.#sendMessage(`${jsonText({ event: "notice", message })}\n`);
   }
 
   /** A line for people beside the result. */
@@ -162,18 +166,21 @@ export class Output {
 
   /** One write after the other, whichever stream it goes to. Never rejects; what failed is kept for those who ask. */
   #send(stream: OutputStream, data: string | Uint8Array): Promise<void> {
-    const isOutput = stream === this.#world.output;
     this.#waitingCharacters += data.length;
-    this.#sending = this.#sending
-      .then(() => (isOutput && this.#failure !== undefined ? undefined : stream.write(data)))
-      .catch((error: unknown) => {
-        // Without an error output there is no place left to complain.
-        if (isOutput) this.#failure ??= writeFailure(error);
-      })
-      .then(() => {
-        this.#waitingCharacters -= data.length;
-      });
+    this.#sending = this.#sendAfter(this.#sending, stream, data);
     return this.#sending;
+  }
+
+  async #sendAfter(earlier: Promise<void>, stream: OutputStream, data: string | Uint8Array): Promise<void> {
+    await earlier;
+    const isOutput = stream === this.#world.output;
+    try {
+      if (!isOutput || this.#failure === undefined) await stream.write(data);
+    } catch (error) {
+      // Without an error output there is no place left to complain.
+      if (isOutput) this.#failure ??= writeFailure(error);
+    }
+    this.#waitingCharacters -= data.length;
   }
 
   async #allSent(): Promise<void> {

@@ -20,7 +20,11 @@ export function backupLines(report: BackupReport, isVerbose: boolean): string[] 
       : `Made image ${shortId(imageId)} of ${source} in ${time} (${origin})`;
   const { filesNew, filesChanged, filesUnchanged } = statistics;
   const files = filesNew + filesChanged + filesUnchanged;
-  const parts = [`${formatCount(filesNew)} new`, `${formatCount(filesChanged)} changed`, `${formatCount(filesUnchanged)} unchanged`];
+  const parts = [
+    `${formatCount(filesNew)} new`,
+    `${formatCount(filesChanged)} changed`,
+    `${formatCount(filesUnchanged)} unchanged`,
+  ];
   if (report.problemCount > 0) parts.push(`${formatCount(report.problemCount)} unreadable`);
   const rows: [string, string][] = [
     ["files", parts.join(", ")],
@@ -29,7 +33,8 @@ export function backupLines(report: BackupReport, isVerbose: boolean): string[] 
     ["added", addedText(report)],
   ];
   if (statistics.removed > 0) rows.push(["gone", `${counted(statistics.removed, "entry", "entries")} of the last image`]);
-  if (statistics.changedWhileRead > 0) rows.push(["in motion", `${counted(statistics.changedWhileRead, "file")} changed while being read`]);
+  if (statistics.changedWhileRead > 0)
+    rows.push(["in motion", `${counted(statistics.changedWhileRead, "file")} changed while being read`]);
   if (statistics.silentChanges > 0) {
     rows.push(["silent", `${counted(statistics.silentChanges, "file")} had changed without a sign of it`]);
   }
@@ -46,7 +51,9 @@ function sourceText({ statistics }: BackupReport, files: number): string {
 function readText({ statistics, durationMs }: BackupReport): string {
   const { bytesRead } = statistics;
   // Of a moment nobody can tell a rate.
-  return durationMs < 1000 ? formatBytes(bytesRead) : `${formatBytes(bytesRead)} (${formatBytes((bytesRead * 1000) / durationMs)}/s)`;
+  return durationMs < 1000
+    ? formatBytes(bytesRead)
+    : `${formatBytes(bytesRead)} (${formatBytes((bytesRead * 1000) / durationMs)}/s)`;
 }
 
 function addedText({ imageId, addedStoredBytes, addedPlainBytes }: BackupReport): string {

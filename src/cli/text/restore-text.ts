@@ -22,7 +22,9 @@ export function restoreLines(
     return [`Dry run for image ${shortId(imageId)} to ${target}: nothing was written.`, ...listLines(rows)];
   }
   const rate = durationMs < 1000 ? "" : ` (${formatBytes((report.restoredBytes * 1000) / durationMs)}/s)`;
-  const rows: [string, string][] = [["restored", `${counted(report.restoredFiles, "file")}, ${formatBytes(report.restoredBytes)}${rate}`]];
+  const rows: [string, string][] = [
+    ["restored", `${counted(report.restoredFiles, "file")}, ${formatBytes(report.restoredBytes)}${rate}`],
+  ];
   if (report.skippedUnchanged > 0) rows.push(["left alone", `${formatCount(report.skippedUnchanged)} that were as stored`]);
   if (report.skippedExisting > 0) rows.push(["not touched", `${formatCount(report.skippedExisting)} that existed`]);
   if (report.deleted > 0) rows.push(["deleted", counted(report.deleted, "entry", "entries")]);

@@ -32,7 +32,7 @@ export function safePath(entry: { readonly path: string; readonly pathBytes: Uin
   if (!entry.path.includes("\ufffd") || isUtf8(entry.pathBytes)) return safeText(entry.path);
   const { pathBytes } = entry;
   let shown = "";
-  for (let start = 0; start < pathBytes.length; ) {
+  for (let start = 0; start < pathBytes.length;) {
     const length = sequenceLength(pathBytes, start);
     shown += length === 0 ? byteEscape(pathBytes[start] ?? 0) : safeText(textOf(pathBytes.subarray(start, start + length)));
     start += length === 0 ? 1 : length;

@@ -35,7 +35,7 @@ export function endThatFits(text: string, columns: number): string {
   const mark = "...".slice(0, Math.max(0, columns));
   let width = mark.length;
   const kept: string[] = [];
-  for (const character of [...text].reverse()) {
+  for (const character of Array.from(text).reverse()) {
     width += characterWidth(character);
     if (width > columns) break;
     kept.push(character);

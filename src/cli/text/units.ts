@@ -39,7 +39,7 @@ export function formatDuration(milliseconds: number): string {
 export function formatRemaining(seconds: number): string {
   const whole = Math.ceil(seconds);
   const minutes = Math.floor(whole / 60);
-  const end = `${twoDigits(whole % 60)}`;
+  const end = twoDigits(whole % 60);
   return minutes < 60 ? `${minutes}:${end}` : `${Math.floor(minutes / 60)}:${twoDigits(minutes % 60)}:${end}`;
 }
 

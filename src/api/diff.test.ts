@@ -96,7 +96,7 @@ describe("two trees of pages", () => {
         const chance = random(2_000 >> (round % 8));
         if (chance !== 0) some[path] = FILE;
         if (chance !== 1) others[path] = chance === 2 ? { ...FILE, mode: 0 } : FILE;
-        if (chance === 0 && chance !== 1) expected.push(`+${path}`);
+        if (chance === 0) expected.push(`+${path}`);
         else if (chance === 1) expected.push(`-${path}`);
         else if (chance === 2) expected.push(path);
       }

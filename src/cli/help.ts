@@ -24,7 +24,9 @@ export async function overview(version: string): Promise<string> {
     }),
   );
   return page([
-    [`Holdfast ${version}: encrypted backups. Every backup is a full image and costs only what changed.`].flatMap((text) => wrapped(text)),
+    [`Holdfast ${version}: encrypted backups. Every backup is a full image and costs only what changed.`].flatMap((text) =>
+      wrapped(text),
+    ),
     ["Usage: holdfast [OPTIONS] COMMAND ..."],
     ...sections,
     ["Options of every command:", ...optionLines(GLOBAL_OPTIONS)],

@@ -283,20 +283,18 @@ export class BackupRun {
 
   // --- the window ----------------------------------------------------------------------------
 
+  /** Between two stretches of the walk: sends what is complete, and waits when too much is on its way. */
   async #turn(): Promise<void> {
-    const { pool, signal, walk } = this.#parts;
-    if (signal?.aborted === true) throw interrupted();
-    this.#parts.onProgress(() => textOf(walk.path.subarray(0, walk.pathLength)));
+    const { pool } = this.#parts;
     // Threads with nothing to do are given what there is.
     if (pool.inFlight === 0) this.#dispatch();
     if (pool.inFlight > 0) await new Promise((resolve) => setImmediate(resolve));
-    await this.#drain();
+    await this.#advance();
     while (pool.isSaturated || (this.#queue.length > QUEUE_LIMIT && pool.inFlight > 0)) {
       await pool.progress();
-      await this.#drain();
+      await this.#advance();
     }
     pool.check();
-    if (this.#isCheckpointDue()) await this.#checkpoint();
   }
 
   async #finish(): Promise<void> {
@@ -309,7 +307,7 @@ export class BackupRun {
     this.#endClaim();
     this.#dispatch();
     for (;;) {
-      await this.#drain();
+      await this.#advance();
       if (this.#queue.length === 0) break;
       // A response may have come while the queue was being drained.
       if (this.#queue.ready() !== undefined) continue;
@@ -317,6 +315,14 @@ export class BackupRun {
       await pool.progress();
     }
     await this.#flush();
+  }
+
+  async #advance(): Promise<void> {
+    const { signal, onProgress, walk } = this.#parts;
+    if (signal?.aborted === true) throw interrupted();
+    onProgress(() => textOf(walk.path.subarray(0, walk.pathLength)));
+    await this.#drain();
+    if (this.#isCheckpointDue()) await this.#checkpoint();
   }
 
   /** Sends what is complete, in order. */

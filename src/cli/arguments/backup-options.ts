@@ -10,6 +10,7 @@ import { usageError } from "./parse-arguments.ts";
 const selection = { section: "What to back up" };
 const naming = { section: "How the image is called" };
 const reading = { section: "How it is read and stored" };
+const around = { section: "Around it" };
 
 export const BACKUP_OPTIONS = {
   exclude: list({
@@ -65,18 +66,18 @@ export const BACKUP_OPTIONS = {
   "ignore-inode": flag({ ...reading, help: "a new inode number alone is no change" }),
   "ignore-ctime": flag({ ...reading, help: "a new change time (ctime) alone is no change" }),
   before: text({
-    ...reading,
+    ...around,
     valueName: "COMMAND",
     completes: "command",
     help: "run this shell command first; when it fails, so does the backup",
   }),
   after: text({
-    ...reading,
+    ...around,
     valueName: "COMMAND",
     completes: "command",
     help: "run this shell command afterwards, whatever came of the backup",
   }),
-  "dry-run": flag({ ...reading, short: "n", help: "walk and compare, and store nothing" }),
+  "dry-run": flag({ ...around, short: "n", help: "walk and compare, and store nothing" }),
 };
 
 export type BackupValues = Values<typeof BACKUP_OPTIONS>;

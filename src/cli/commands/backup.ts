@@ -85,7 +85,7 @@ function tellReport({ output }: CommandContext, report: BackupReport): ExitStatu
 
 function afterError(problem: string): HoldfastError {
   return new HoldfastError("HOOK_FAILED", {
-    message: `The image was made, but the command after the backup failed: ${problem}`,
-    hint: "It was run because of --after.",
+    message: problem,
+    hint: "The backup itself is complete.",
   });
 }

@@ -9,7 +9,7 @@ export const catCommand = defineCommand({
   name: "cat",
   summary: "Show a stored thing as it is, for the curious",
   description: [
-    `Shows what is stored as JSON: KIND is ${KINDS.slice(0, -1).join(", ")} or ${KINDS.at(-1) ?? ""}. All but the repository are named by an ID, which may be the beginning of one for images.`,
+    `Shows what is stored as JSON: KIND is ${KINDS.slice(0, -1).join(", ")} or ${KINDS.at(-1) ?? ""}. An image is named like everywhere, a container or a key by its id or the beginning of it, a page by its whole fingerprint; without ID, key shows all.`,
   ],
   positionals: [{ name: "KIND" }, { name: "ID", isOptional: true }],
   options: {},
@@ -25,7 +25,7 @@ export const catCommand = defineCommand({
     const kind = KINDS.find((candidate) => candidate === word);
     const name = "holdfast cat";
     if (kind === undefined) throw usageError(`${name} knows no "${word ?? ""}"; it knows ${KINDS.join(", ")}`, name);
-    if (kind !== "repository" && id === undefined) throw usageError(`${name} ${kind} needs an ID`, name);
+    if (kind !== "repository" && kind !== "key" && id === undefined) throw usageError(`${name} ${kind} needs an ID`, name);
     await using repository = await context.openRepository();
     const found = await repository.inspect(id === undefined ? { kind } : { kind, id });
     if (context.output.mode.json) context.output.document(found);

@@ -12,7 +12,7 @@ export const findCommand = defineCommand({
   name: "find",
   summary: "Find files in all images",
   description: [
-    "Lists the entries of all images whose name matches PATTERN, and the images that hold each of them in this form. A PATTERN with a slash is held against the whole path.",
+    "Lists the entries of all images whose name matches PATTERN, and the images that hold each of them in this form. A PATTERN with a slash is held against the end of the path, or against all of it when it begins with one; with a slash at its end it finds directories only.",
     "In a pattern * stands for any characters but a slash, ** for slashes too, ? for one character, [a-z] for one of several. Quote it, or the shell will fill it in.",
   ],
   positionals: [{ name: "PATTERN" }],

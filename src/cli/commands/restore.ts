@@ -32,7 +32,7 @@ export const restoreCommand = defineCommand({
     overwrite: choice(["never", "if-changed", "always"] as const, {
       ...writing,
       valueName: "WHEN",
-      help: "what to do with files that are there already",
+      help: "what to do with files that are there already; never unless given",
     }),
     delete: flag({ ...writing, help: "remove what the image does not have from the directories that are restored" }),
     owners: choice(["number", "name", "none"] as const, {
@@ -65,7 +65,7 @@ export const restoreCommand = defineCommand({
       filter: filterOf(values),
       paths: paths.length === 0 ? undefined : paths.map((path) => context.absolute(path)),
       target: context.absolute(values.target),
-      overwrite: values.overwrite,
+      overwrite: values.overwrite ?? ("never" as const),
       delete: values.delete,
       verify: values.verify,
       dryRun: values["dry-run"],

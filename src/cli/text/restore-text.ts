@@ -7,7 +7,7 @@ import { listLines } from "./table.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
 
 export function restoreProblemText({ path, action, code }: RestoreProblem): string {
-  return `Cannot ${action} ${path}: ${describeCode(code)}`;
+  return `${path}: cannot ${action}: ${describeCode(code)}`;
 }
 
 export function restoreLines(

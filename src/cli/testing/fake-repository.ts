@@ -1,0 +1,210 @@
+// A repository that tests fill with answers. It remembers what it was asked.
+
+import { textOf, utf8 } from "../../base/bytes.ts";
+import { newBackupStatistics } from "../../model/backup-report.ts";
+import { NO_ITEMS, NO_STATISTICS, type ImageId, type ImageRecord } from "../../model/image.ts";
+import type {
+  BackupReport,
+  ImageSummary,
+  Library,
+  ListedEntry,
+  PassphraseSource,
+  Repository,
+  RestorePlan,
+  RestoreReport,
+  VerifyReport,
+} from "../library.ts";
+
+export interface FakeLibrary extends Library {
+  /** Every call: its name, then its arguments. Passphrases are fetched, as opening would. */
+  readonly calls: unknown[][];
+}
+
+/** A library whose repository answers as `answers` say, and with something plain otherwise. */
+export function fakeLibrary(answers: Partial<Repository> = {}): FakeLibrary {
+  const calls: unknown[][] = [];
+  const open = async (call: string, options: { readonly passphrase: PassphraseSource }): Promise<Repository> => {
+    calls.push([call, { ...options, passphrase: await options.passphrase() }]);
+    return fakeRepository(calls, answers);
+  };
+  return {
+    calls,
+    openRepository: (options) => open("open", options),
+    createRepository: (options) => open("create", options),
+  };
+}
+
+function fakeRepository(calls: unknown[][], answers: Partial<Repository>): Repository {
+  const close = (): Promise<void> => {
+    calls.push(["close"]);
+    return Promise.resolve();
+  };
+  const plain: Repository = {
+    id: "00112233445566778899aabbccddeeff",
+    location: "/backup",
+    problems: [],
+    backup: () => Promise.resolve(backupReport()),
+    images: () => Promise.resolve([]),
+    image: (reference) => Promise.resolve(image({ id: reference })),
+    entries: () => listed([]),
+    find: () => listed([]),
+    diff: () => listed([]),
+    dump: () => listed([]),
+    restore: () => Promise.resolve(restoreReport()),
+    verify: () => Promise.resolve(verifyReport()),
+    statistics: () => Promise.reject(new Error("not set")),
+    tag: () => Promise.resolve([]),
+    rebuildIndex: () => Promise.resolve({ containers: 0, segments: 0, images: 0, damaged: [] }),
+    inspect: () => Promise.resolve({}),
+    keySlots: () => Promise.resolve([]),
+    addKeySlot: (_passphrase, label) => Promise.resolve({ id: "1122334455667788", label, createdAtMs: 0, isCurrent: false }),
+    removeKeySlot: () => Promise.resolve(),
+    changePassphrase: () => Promise.resolve({ id: "8877665544332211", label: "", createdAtMs: 0, isCurrent: true }),
+    close,
+    [Symbol.asyncDispose]: close,
+    ...answers,
+  };
+  return new Proxy(plain, {
+    get(target, name, receiver) {
+      const value: unknown = Reflect.get(target, name, receiver);
+      if (typeof value !== "function" || typeof name === "symbol" || name === "close") return value;
+      return (...given: unknown[]): unknown => {
+        calls.push([name, ...given]);
+        return (value as (...words: unknown[]) => unknown).apply(target, given);
+      };
+    },
+  });
+}
+
+export async function* listed<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
+}
+
+const ID = "3f2a9c81d4e5f60718293a4b5c6d7e8f3f2a9c81d4e5f60718293a4b5c6d7e8f";
+
+export interface FakeImage extends Partial<ImageRecord> {
+  readonly id?: string;
+}
+
+export function image({ id = ID, ...record }: FakeImage = {}): ImageSummary {
+  const tags = record.tags ?? [];
+  const statistics = { ...NO_STATISTICS, files: 12_345, contentBytes: 1_400_000_000, addedBytes: 360_000_000 };
+  return {
+    id,
+    tags,
+    record: {
+      source: "hal:/home/anna",
+      host: "hal",
+      user: "anna",
+      paths: ["/home/anna"],
+      startedAtMs: Date.UTC(2026, 10, 20, 13, 3, 22),
+      finishedAtMs: Date.UTC(2026, 10, 20, 13, 3, 40),
+      base: null,
+      root: { fingerprint: "ab".repeat(32), level: 1, entryCount: 13_000, pageBytes: 4096 },
+      statistics,
+      owners: {},
+      groups: {},
+      unreadable: NO_ITEMS,
+      skippedSockets: NO_ITEMS,
+      changedWhileRead: NO_ITEMS,
+      options: {},
+      holdfastVersion: "1.2.3",
+      ...record,
+      tags,
+    },
+  };
+}
+
+export const SECOND_ID = "77b0c4d2e1f00918273645546372819a77b0c4d2e1f00918273645546372819a";
+
+export function secondImage(): ImageSummary {
+  const statistics = { ...NO_STATISTICS, files: 12_360, contentBytes: 1_400_500_000, addedBytes: 88_000 };
+  const startedAtMs = Date.UTC(2026, 10, 21, 13, 3, 22);
+  return image({
+    id: SECOND_ID,
+    base: ID as ImageId,
+    startedAtMs,
+    finishedAtMs: startedAtMs + 900,
+    statistics,
+    tags: ["weekly", "keep"],
+  });
+}
+
+export function entry(path: string | Uint8Array, fields: Partial<ListedEntry> = {}): ListedEntry {
+  const pathBytes = typeof path === "string" ? utf8(path) : path;
+  return {
+    path: textOf(pathBytes),
+    pathBytes,
+    kind: "file",
+    mode: 0o644,
+    userId: 1000,
+    groupId: 100,
+    userName: "anna",
+    groupName: "users",
+    sizeBytes: 1_234,
+    modifiedSeconds: Date.UTC(2026, 9, 1, 6, 30, 5) / 1000,
+    modifiedNanoseconds: 123_456_789,
+    linkTarget: undefined,
+    hasHardLinks: false,
+    inode: "4711",
+    ...fields,
+  };
+}
+
+export function backupReport(fields: Partial<BackupReport> = {}): BackupReport {
+  return {
+    imageId: ID,
+    source: "hal:/home/anna",
+    baseImageId: undefined,
+    statistics: newBackupStatistics(),
+    addedPlainBytes: 0,
+    addedStoredBytes: 0,
+    problems: [],
+    problemCount: 0,
+    notices: [],
+    durationMs: 12_340,
+    afterFailure: undefined,
+    ...fields,
+  };
+}
+
+export const PLAN: RestorePlan = {
+  files: 120,
+  directories: 14,
+  others: 3,
+  bytes: 5_000_000,
+  segments: 150,
+  containers: 2,
+  storedBytes: 2_000_000,
+};
+
+export function restoreReport(fields: Partial<RestoreReport> = {}): RestoreReport {
+  return {
+    imageId: ID,
+    plan: PLAN,
+    restoredFiles: 120,
+    restoredBytes: 5_000_000,
+    skippedUnchanged: 0,
+    skippedExisting: 0,
+    deleted: 0,
+    verifiedFiles: 0,
+    problems: [],
+    problemCount: 0,
+    durationMs: 2_000,
+    ...fields,
+  };
+}
+
+export function verifyReport(fields: Partial<VerifyReport> = {}): VerifyReport {
+  return {
+    images: 2,
+    entries: 26_000,
+    segments: 14_000,
+    containersChecked: 0,
+    containers: 8,
+    bytesRead: 0,
+    damages: [],
+    durationMs: 900,
+    ...fields,
+  };
+}

@@ -1,11 +1,18 @@
-import { programVersion } from "./version.ts";
-
 // The program: importing this module runs it (bin/holdfast.js does).
 
-const command = process.argv[2];
-if (command === "version" || command === "--version") {
-  process.stdout.write(`holdfast ${programVersion()}\n`);
-} else {
-  process.stderr.write("Usage: holdfast version\n");
-  process.exitCode = 2;
-}
+import { processWorld, runCommandLine } from "../cli/cli.ts";
+import { systemClock } from "../platform/system-clock.ts";
+import { systemRandom } from "../platform/system-random.ts";
+import { programVersion } from "./version.ts";
+
+const world = processWorld({
+  version: programVersion(),
+  library: () => import("./index.ts"),
+  clock: systemClock,
+  random: systemRandom,
+});
+
+void runCommandLine(process.argv.slice(2), world).then((status) => {
+  // Not `process.exit` here and now: what was written to a pipe is still on its way.
+  process.exitCode = status;
+});

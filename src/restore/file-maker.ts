@@ -93,7 +93,7 @@ export class FileMaker {
   /** Sets what the entry has, closes, and gives the file its name. Whoever gets an error calls `abandon`. */
   complete(directory: DirectoryHandle, file: NewFile, name: Uint8Array, body: EntryBody, attributes: readonly EntryAttribute[]): void {
     const { tree, setter } = this.#parts;
-    const isBare = this.note.nature?.inheritsAccessList !== true;
+    const isBare = this.note.nature?.inheritsAccessList === false;
     setter.apply(file.handle, body, attributes, file.present, isBare);
     setter.setTime(file.handle, body.modified);
     file.isOpen = false;

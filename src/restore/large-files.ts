@@ -135,7 +135,7 @@ export class LargeFiles {
   // --- stretches -----------------------------------------------------------------------------
 
   async #plan(entry: PlannedEntry, body: EntryBody, file: LargeFile | undefined, countsPlan: boolean): Promise<void> {
-    const { source, places, counts } = this.#context.parts;
+    const { source, places } = this.#context.parts;
     let position = 0;
     let inStretch = 0;
     let failure: string | undefined;
@@ -171,7 +171,6 @@ export class LargeFiles {
     this.#pieces.clear();
     if (file === undefined) {
       if (failure !== undefined) this.#context.fail(entry.path.subarray(0, entry.pathLength), entry.position, failure);
-      counts.bytesDone += 0;
       return;
     }
     file.failure ??= failure;
@@ -237,8 +236,8 @@ export class LargeFiles {
 
   #finishIfDone(file: LargeFile): void {
     if (!file.isPlanned || file.partsInFlight > 0) return;
-    this.#unfinished.delete(file);
     if (file.failure !== undefined) {
+      this.#unfinished.delete(file);
       this.#remove(file);
       this.#context.fail(file.path, file.entry.position, file.failure);
       return;
@@ -246,7 +245,14 @@ export class LargeFiles {
     const writer = new ByteWriter(1024).u8(TASK_FINISH);
     writeStagedFile(writer, file.staged);
     writeEntryRecord(writer, file.entry);
-    this.#context.parts.pool.addOne(this.#context.task(writer.take()));
+    const task = this.#context.task(writer.take());
+    this.#context.parts.pool.addOne({
+      bytes: task.bytes,
+      done: (results) => {
+        this.#unfinished.delete(file);
+        task.done(results);
+      },
+    });
   }
 
   #remove({ staged }: LargeFile): void {

@@ -23,7 +23,7 @@ class Thread {
   readonly #waiting = new Map<number, Waiting>();
   #worker: StartedThread | undefined;
   #number = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(start: () => StartedThread, onContainer: (container: PublishedContainer) => void) {
     this.#start = start;
@@ -67,7 +67,7 @@ class Thread {
   }
 
   #request(post: (number: number) => void): Promise<Uint8Array> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure as Error);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       const number = this.#number++;
       this.#waiting.set(number, { resolve, reject });

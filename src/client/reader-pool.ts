@@ -1,7 +1,7 @@
 // The reading threads as the walking thread sees them: requests go to whichever has least to do, responses come
 // back in any order, and the amount of work on its way is bounded.
 
-import { HoldfastError } from "../base/errors.ts";
+import { errorFrom } from "../base/errors.ts";
 
 /** One reading thread. `serve` resolves with the packed response; it rejects when the thread or its sink failed. */
 export interface ReadingThread {
@@ -19,7 +19,7 @@ const REQUESTS_PER_THREAD = 4;
 
 export class ReaderPool {
   readonly #loads: Load[];
-  #failure: unknown;
+  #failure: Error | undefined;
   #inFlight = 0;
   #wake: (() => void) | undefined;
 
@@ -41,24 +41,25 @@ export class ReaderPool {
     load.bytes += expectedBytes;
     load.requests++;
     this.#inFlight++;
-    load.thread.serve(request).then(
-      (response) => {
-        this.#settle(load, expectedBytes);
-        onResponse(response);
-        this.#wake?.();
-      },
-      (error: unknown) => {
-        this.#settle(load, expectedBytes);
-        this.#failure ??= error ?? new HoldfastError("WORKER_FAILED", { message: "A reading thread failed without a reason" });
-        this.#wake?.();
-      },
-    );
+    void this.#serve(load, request, expectedBytes, onResponse);
   }
 
-  #settle(load: Load, expectedBytes: number): void {
+  /** Never rejects. */
+  async #serve(
+    load: Load,
+    request: Uint8Array<ArrayBuffer>,
+    expectedBytes: number,
+    onResponse: (response: Uint8Array) => void,
+  ): Promise<void> {
+    try {
+      onResponse(await load.thread.serve(request));
+    } catch (error) {
+      this.#failure ??= errorFrom(error);
+    }
     load.bytes -= expectedBytes;
     load.requests--;
     this.#inFlight--;
+    this.#wake?.();
   }
 
   #leastLoaded(): Load {

@@ -20,7 +20,7 @@ const TAGS: Readonly<Record<number, { readonly word: string; readonly isNamed: b
 /** The text form of acl(5) with numeric ids, separated by commas; undefined for anything but a list of version 2. */
 export function accessControlText(value: Uint8Array): string | undefined {
   const view = viewOf(value);
-  if (value.length < HEADER_BYTES || (value.length - HEADER_BYTES) % ENTRY_BYTES !== 0) return undefined;
+  if (value.length <= HEADER_BYTES || (value.length - HEADER_BYTES) % ENTRY_BYTES !== 0) return undefined;
   if (view.getUint32(0, true) !== VERSION) return undefined;
   const entries: string[] = [];
   for (let offset = HEADER_BYTES; offset < value.length; offset += ENTRY_BYTES) {

@@ -12,7 +12,9 @@ const world = processWorld({
   random: systemRandom,
 });
 
-void runCommandLine(process.argv.slice(2), world).then((status) => {
-  // Not `process.exit` here and now: what was written to a pipe is still on its way.
-  process.exitCode = status;
-});
+async function run(): Promise<void> {
+  // Not `process.exit`: what was written to a pipe may still be on its way.
+  process.exitCode = await runCommandLine(process.argv.slice(2), world);
+}
+
+void run();

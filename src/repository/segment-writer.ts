@@ -2,6 +2,7 @@
 // containers one after another. Each thread has its own; they share the table of what this session has stored.
 
 import { assert } from "../base/assert.ts";
+import { errorFrom } from "../base/errors.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { BlockCompressor, BlockIdentifier, BlockSealer } from "../engine/engine.ts";
@@ -58,7 +59,7 @@ export class SegmentWriter implements SegmentSink {
   #plainBytes = 0;
   #container: ContainerWriter | undefined;
   #publishing = new Set<Promise<void>>();
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(options: SegmentWriterOptions) {
     const { keyRing, random, loadBlake, compression } = options;
@@ -140,7 +141,7 @@ export class SegmentWriter implements SegmentSink {
     const published = container.finish().then(
       (contents) => this.#options.onContainer({ contents, storedBytes: contents.sizeBytes, plainBytes }),
       (error: unknown) => {
-        this.#failure ??= error;
+        this.#failure ??= errorFrom(error);
       },
     );
     const tracked = published.finally(() => this.#publishing.delete(tracked));

@@ -51,7 +51,7 @@ export class ContentVerifier {
           if (handle !== undefined) tree.close(handle);
         }
         if (code !== undefined) results.problem(joinPath(directory, content.name), "verify", code);
-        else if (content.from === 0 && content.isEnd) results.totals.verifiedFiles++;
+        else if (content.isWhole) results.totals.verifiedFiles++;
         if (content.isEnd) results.totals.filesDone++;
       }
     }

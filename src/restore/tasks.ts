@@ -46,6 +46,8 @@ const ENTRY_IN_BLOCK = 1;
 const DIRECTORY_EXISTED = 1;
 /** The file ends where these references do. */
 const CONTENT_ENDS = 1;
+/** And begins with them: when they are right, so is the file. */
+const CONTENT_WHOLE = 2;
 
 export interface Piece {
   /** Where it begins in the file. */
@@ -79,6 +81,7 @@ export interface ContentRecord {
   /** Packed, 36 bytes each. */
   readonly references: Uint8Array;
   readonly isEnd: boolean;
+  readonly isWhole: boolean;
 }
 
 export type TaskRecord =
@@ -134,8 +137,8 @@ export function writeDirectoryAttributes(writer: ByteWriter, directory: Director
 }
 
 export function writeContentRecord(writer: ByteWriter, content: ContentRecord): void {
-  const { name, from, references, isEnd } = content;
-  writer.u8(TAG_CONTENT).u8(isEnd ? CONTENT_ENDS : 0).u64(from).u16(name.length);
+  const { name, from, references, isEnd, isWhole } = content;
+  writer.u8(TAG_CONTENT).u8((isEnd ? CONTENT_ENDS : 0) | (isWhole ? CONTENT_WHOLE : 0)).u64(from).u16(name.length);
   writer.u32(references.length / SEGMENT_REFERENCE_BYTES).bytes(name).bytes(references);
 }
 
@@ -229,7 +232,8 @@ function readContent(reader: ByteReader): ContentRecord {
   const nameLength = reader.u16();
   const count = reader.u32();
   const name = reader.bytes(nameLength);
-  return { name, from, references: reader.bytes(count * SEGMENT_REFERENCE_BYTES), isEnd: (flags & CONTENT_ENDS) !== 0 };
+  const references = reader.bytes(count * SEGMENT_REFERENCE_BYTES);
+  return { name, from, references, isEnd: (flags & CONTENT_ENDS) !== 0, isWhole: (flags & CONTENT_WHOLE) !== 0 };
 }
 
 function readLocations(reader: ByteReader, count: number): readonly SegmentLocation[] {

@@ -11,6 +11,7 @@ import { LinkGroups } from "./hard-links.ts";
 import type { WantedPath } from "./image-selection.ts";
 import type { RunContext } from "./run-context.ts";
 import { TASK_VERIFY, writeContentRecord, writeDirectory } from "./tasks.ts";
+import type { ContentRecord } from "./tasks.ts";
 
 const TASK_FILES = 192;
 const TASK_BYTES = 16 * 1024 * 1024;
@@ -65,17 +66,17 @@ class VerifyPass {
   async #addWhole(stream: EntryStream, body: EntryBody): Promise<void> {
     this.#references.clear();
     for (const reference of body.segments ?? []) writeSegmentReference(this.#references, reference);
-    this.#addRecord(stream, 0, true);
+    this.#addRecord(stream, { from: 0, isEnd: true, isWhole: true });
     this.#files++;
     this.#bytes += body.sizeBytes;
     if (this.#files >= TASK_FILES || this.#bytes >= TASK_BYTES) await this.#dispatch();
   }
 
-  #addRecord(stream: EntryStream, from: number, isEnd: boolean): void {
+  #addRecord(stream: EntryStream, stretch: Pick<ContentRecord, "from" | "isEnd" | "isWhole">): void {
     const { path, pathLength, nameStart } = stream;
     if (this.#task.length === 0) this.#task.u8(TASK_VERIFY);
     writeDirectory(this.#task, path.subarray(0, Math.max(0, nameStart - 1)));
-    writeContentRecord(this.#task, { name: path.subarray(nameStart, pathLength), from, references: this.#references.peek(), isEnd });
+    writeContentRecord(this.#task, { ...stretch, name: path.subarray(nameStart, pathLength), references: this.#references.peek() });
   }
 
   async #dispatch(): Promise<void> {
@@ -98,7 +99,7 @@ class VerifyPass {
       else problems.add(path, "verify", file.code);
     };
     const send = async (from: number, isEnd: boolean): Promise<void> => {
-      this.#addRecord(stream, from, isEnd);
+      this.#addRecord(stream, { from, isEnd, isWhole: false });
       const task = this.#context.task(this.#task.take(), {
         problem: (_path, _action, code) => {
           file.code ??= code;
@@ -128,11 +129,7 @@ class VerifyPass {
       await this.#context.turn(() => path);
     }
     // With the end of the file, also when nothing is left of it.
-    if (from === 0) file.stretches++;
     await send(from, true);
-    if (from === 0) {
-      file.stretches--;
-    }
     file.isPlanned = true;
     settle();
   }

@@ -4,7 +4,7 @@
 // segments, then the image record. Whatever precedes the record is garbage if the power goes; nothing follows it but what can
 // be derived again.
 
-import { HoldfastError, messageOf } from "../base/errors.ts";
+import { HoldfastError, errorFrom, messageOf } from "../base/errors.ts";
 import { bytesOfHex, hexOf } from "../base/bytes.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import type { Volume } from "../media/media.ts";
@@ -47,7 +47,7 @@ export class BackupSession implements AssemblerServices {
   #unindexed: ContainerContents[] = [];
   #unindexedSegments = 0;
   #indexing: Promise<void> = Promise.resolve();
-  #indexFailure: unknown;
+  #indexFailure: Error | undefined;
   #checkpoints: string[];
 
   constructor(parts: BackupSessionParts) {
@@ -73,7 +73,7 @@ export class BackupSession implements AssemblerServices {
     this.#indexing = this.#indexing
       .then(async () => void (await writeIndexRun({ ...this.#parts.indexLocation, containers })))
       .catch((error: unknown) => {
-        this.#indexFailure ??= error;
+        this.#indexFailure ??= errorFrom(error);
       });
   }
 

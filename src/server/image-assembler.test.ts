@@ -82,7 +82,7 @@ async function pathsOf(server: Server, imageId: string): Promise<string[]> {
   return paths;
 }
 
-const letters = [..."abcdefghij"];
+const letters = "abcdefghij".split("");
 
 async function onBase(): Promise<{ server: Server; assembler: ImageAssembler; base: BaseImage }> {
   const server = memoryServer();

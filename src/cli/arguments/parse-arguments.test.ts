@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { HoldfastError } from "../../base/errors.ts";
-import { choice, flag, list, optionallyParsed, parseCount, parsed, parseFraction, parsePercent, requiredText, text } from "./options.ts";
+import {
+  choice,
+  flag,
+  list,
+  optionallyParsed,
+  parseCount,
+  parsed,
+  parseFraction,
+  parsePercent,
+  requiredText,
+  text,
+} from "./options.ts";
 import { isGiven, parseArguments, takeFirstWord } from "./parse-arguments.ts";
 import { nearest } from "./suggestion.ts";
 
@@ -40,7 +51,14 @@ describe("words become values", () => {
 
   test("where absent options have their own value", () => {
     const { values } = parse();
-    assert.deepEqual(values, { quiet: false, name: undefined, exclude: [], level: undefined, share: undefined, "read-data": undefined });
+    assert.deepEqual(values, {
+      quiet: false,
+      name: undefined,
+      exclude: [],
+      level: undefined,
+      share: undefined,
+      "read-data": undefined,
+    });
   });
 
   test("and the last of several counts", () => {
@@ -82,14 +100,20 @@ describe("complaints name the option and what was expected", () => {
     [["--__proto__=1"], "holdfast try has no option --__proto__ | `holdfast try --help` shows how it is used."],
   ] as const) {
     test(`for ${words.join(" ")}`, () => {
-      assert.equal(complaint(() => parse(...words)), expected);
+      assert.equal(
+        complaint(() => parse(...words)),
+        expected,
+      );
     });
   }
 
   test("for a required option that is missing", () => {
     const options = { target: requiredText({ valueName: "DIR", help: "" }) };
     const expected = "holdfast try needs the option --target DIR | `holdfast try --help` shows how it is used.";
-    assert.equal(complaint(() => parseArguments([], options, "holdfast try")), expected);
+    assert.equal(
+      complaint(() => parseArguments([], options, "holdfast try")),
+      expected,
+    );
   });
 });
 
@@ -104,7 +128,10 @@ describe("the first word", () => {
   });
 
   test("is not guessed behind an unknown option", () => {
-    assert.match(complaint(() => takeFirstWord(["--bogus", "backup"], OPTIONS, "holdfast")), /^holdfast has no option --bogus/);
+    assert.match(
+      complaint(() => takeFirstWord(["--bogus", "backup"], OPTIONS, "holdfast")),
+      /^holdfast has no option --bogus/,
+    );
   });
 
   test("does not hide an option that is asked for", () => {

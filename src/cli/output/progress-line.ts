@@ -1,10 +1,13 @@
 import { safeText } from "../text/safe-text.ts";
 import { endThatFits, padStart, widthOf } from "../text/text-width.ts";
-import { formatBytes, formatCount, formatRemaining } from "../text/units.ts";
+import { counted, formatBytes, formatCount, formatRemaining } from "../text/units.ts";
 import type { ProgressView } from "./progress.ts";
 
 const GAP = "  ";
 const BAR_COLUMNS = 20;
+/** The narrowest terminal with room for a bar beside everything else, with and without a path. */
+const BAR_FROM = 112;
+const BAR_ALONE_FROM = 64;
 const SHORTEST_PATH = 12;
 /** Longer remaining times are guesses. */
 const LONGEST_REMAINING_SECONDS = 7 * 24 * 3600;
@@ -22,13 +25,11 @@ export function progressLine(view: ProgressView, columns: number): string {
     room -= widthOf(part) + GAP.length;
     return part;
   });
-  let bar: string | undefined;
-  const path = view.currentPath === undefined ? "" : safeText(view.currentPath);
-  const pathWanted = path === "" ? 0 : Math.min(widthOf(path), 2 * SHORTEST_PATH);
-  if (view.fraction !== undefined && room >= BAR_COLUMNS + GAP.length + pathWanted) {
-    bar = drawnBar(view.fraction);
-    room -= BAR_COLUMNS + GAP.length;
-  }
+  // Decided by the terminal alone: a bar that came and went with the length of names would make the line jump.
+  const hasBar = view.fraction !== undefined && columns >= (view.currentPath === undefined ? BAR_ALONE_FROM : BAR_FROM);
+  const bar = hasBar ? drawnBar(view.fraction ?? 0) : undefined;
+  if (hasBar) room -= BAR_COLUMNS + GAP.length;
+  const path = safeText(view.currentPath ?? "");
   const shownPath = path !== "" && room >= Math.min(SHORTEST_PATH, widthOf(path)) ? endThatFits(path, room) : undefined;
   const [shownPercent, shownAmount, shownRate, shownRemaining, shownCounter] = kept;
   const inOrder = [bar, shownPercent, shownAmount, shownCounter, shownRate, shownRemaining, shownPath];
@@ -69,7 +70,8 @@ function amount({ bytesDone, bytesTotal, fraction }: ProgressView): string | und
 
 function counter({ done, total, unit, bytesDone }: ProgressView): string {
   const isMainMeasure = bytesDone === undefined && total !== undefined;
-  return isMainMeasure ? `${formatCount(done)} of ${formatCount(total)} ${unit}` : `${formatCount(done)} ${unit}`;
+  if (isMainMeasure) return `${formatCount(done)} of ${formatCount(total)} ${unit}`;
+  return counted(done, unit.slice(0, -1));
 }
 
 /** Padded: this number jumps most, and would push the rest of the line to and fro. */

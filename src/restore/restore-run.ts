@@ -1,0 +1,333 @@
+// A restore, as the planning thread conducts it, in passes over the image's entries:
+//   1. directories are made, everything else is planned and given to the threads (content-planner.ts)
+//   2. further names of files become hard links
+//   3. what the image does not have is removed, when that was asked for
+//   4. what was written is read again and compared, when that was asked for
+//   5. directories get their attributes, files their flags
+// Each pass streams the pages anew, so memory does not grow with the image: what passes hand on to each other is a few bits for
+// each entry. docs/design/restore.md says why.
+
+import { assert } from "../base/assert.ts";
+import { HoldfastError } from "../base/errors.ts";
+import { textOf } from "../base/bytes.ts";
+import { ENTRY_DIRECTORY, ENTRY_FILE, readEntryBody } from "../formats/entry.ts";
+import type { EntryBody } from "../formats/entry.ts";
+import type { FileTree } from "../platform/file-tree.ts";
+import type { Random } from "../platform/random.ts";
+import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
+import { AttributeSetter } from "./attributes.ts";
+import { restoreAttributes } from "./attribute-pass.ts";
+import { ContentPlanner } from "./content-planner.ts";
+import { deleteOthers } from "./delete-pass.ts";
+import { codeOfFailure } from "./entry-writer.ts";
+import { isInImage } from "./entry-stream.ts";
+import type { EntryStream } from "./entry-stream.ts";
+import { FileMaker } from "./file-maker.ts";
+import { LinkGroups } from "./hard-links.ts";
+import { commonPaths, entryPathOf, outermostPaths, wantedPaths } from "./image-selection.ts";
+import type { WantedPath } from "./image-selection.ts";
+import { LargeFiles } from "./large-files.ts";
+import { mayHaveLinks, restoreLinks } from "./link-pass.ts";
+import type { OwnerRules } from "./owners.ts";
+import type { RestoreThread, SegmentLookup } from "./parts.ts";
+import { ProblemList, newRestoreCounts } from "./report.ts";
+import type { OverwriteMode, RestoreOutcome, RestoreProblem, RestoreProgress } from "./report.ts";
+import { RunContext } from "./run-context.ts";
+import { encodeBegin, temporaryNames, temporaryPrefix } from "./run-settings.ts";
+import type { RunSettings } from "./run-settings.ts";
+import { SegmentPlaces } from "./segment-places.ts";
+import { TargetDirectories } from "./target-directories.ts";
+import { openOrMakeTarget } from "./target.ts";
+import type { OpenedTarget } from "./target.ts";
+import { TaskPool } from "./task-pool.ts";
+import { TASK_END } from "./tasks.ts";
+import { verifyRestored } from "./verify-pass.ts";
+
+export interface RestoreParts {
+  readonly source: PageSource;
+  readonly index: SegmentLookup;
+  /** Of this thread; each worker thread has its own. */
+  readonly tree: FileTree;
+  /** Each with a RestoreWriter behind it, and nothing else to do meanwhile. */
+  readonly threads: readonly RestoreThread[];
+  readonly random: Random;
+  /** The effective user id; 0 for whoever may change owners. */
+  readonly userId: number;
+}
+
+export interface RestoreRunOptions {
+  /** Of the image's entries. */
+  readonly root: EntryTreeRoot;
+  /** Absolute path of the target directory. Entries get their full paths below it; "/" restores in place. */
+  readonly target: Uint8Array;
+  /** Absolute paths in the image; everything unless given. */
+  readonly paths?: readonly Uint8Array[] | undefined;
+  /**
+   * The absolute paths that the image was made of: below them, and only there, it tells all there is. Nothing is deleted
+   * elsewhere; without them nothing is.
+   */
+  readonly completePaths?: readonly Uint8Array[] | undefined;
+  readonly overwrite?: OverwriteMode | undefined;
+  readonly delete?: boolean | undefined;
+  readonly verify?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+  readonly owners: OwnerRules;
+  /** What the image as a whole holds, for the progress; ignored when paths are selected. */
+  readonly expected?: { readonly files: number; readonly bytes: number } | undefined;
+  readonly onProgress?: ((progress: RestoreProgress) => void) | undefined;
+  readonly onProblem?: ((problem: RestoreProblem) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const ENTRIES_PER_TURN = 256;
+
+export class Restore {
+  readonly #parts: RestoreParts;
+
+  constructor(parts: RestoreParts) {
+    assert(parts.threads.length > 0, "a restore has a thread to write with");
+    this.#parts = parts;
+  }
+
+  /**
+   * Restores, or with `dryRun` only plans. Problems with single entries are in the outcome and stop nothing. Throws USAGE or
+   * PATH_NOT_IN_IMAGE before anything is touched, TARGET_WRITE_FAILED when the target cannot be used, INTERRUPTED, and
+   * what a thread failed with.
+   */
+  async run(options: RestoreRunOptions): Promise<RestoreOutcome> {
+    const { source } = this.#parts;
+    const selected = outermostPaths(options.paths?.map(entryPathOf));
+    const complete = outermostPaths(options.completePaths?.map(entryPathOf) ?? []);
+    if (options.paths !== undefined) {
+      for (const path of selected) if (!(await isInImage(source, options.root, path))) throw notInImage(path);
+    }
+    const context = this.#context(options);
+    const wanted = wantedPaths(selected);
+    if (options.dryRun === true) {
+      await this.#planOnly(context, wanted);
+    } else {
+      const target = openOrMakeTarget(this.#parts.tree, options.target);
+      try {
+        const run = new Run(this.#parts, context, options, target);
+        await run.carryOut(wanted, options.delete === true ? commonPaths(selected, complete) : []);
+      } finally {
+        this.#parts.tree.close(target.handle);
+      }
+    }
+    return outcomeOf(context);
+  }
+
+  #context(options: RestoreRunOptions): RunContext {
+    const { source, index, tree, threads } = this.#parts;
+    return new RunContext({
+      source,
+      root: options.root,
+      tree,
+      places: new SegmentPlaces(index),
+      pool: new TaskPool(threads),
+      counts: newRestoreCounts(),
+      problems: new ProblemList(options.onProblem),
+      isDryRun: options.dryRun === true,
+      expected: options.paths === undefined ? options.expected : undefined,
+      onProgress: options.onProgress,
+      signal: options.signal,
+    });
+  }
+
+  async #planOnly(context: RunContext, wanted: readonly WantedPath[]): Promise<void> {
+    context.begin("plan");
+    const planner = new ContentPlanner(context, new LargeFiles(context, undefined));
+    await new PlanPass(context, planner, undefined).run(wanted);
+  }
+}
+
+/** One restore that writes: what it opens and begins is closed and ended with it. */
+class Run {
+  readonly #parts: RestoreParts;
+  readonly #context: RunContext;
+  readonly #options: RestoreRunOptions;
+  readonly #target: OpenedTarget;
+  readonly #settings: RunSettings;
+  readonly #temporaryName: () => Uint8Array;
+
+  constructor(parts: RestoreParts, context: RunContext, options: RestoreRunOptions, target: OpenedTarget) {
+    this.#parts = parts;
+    this.#context = context;
+    this.#options = options;
+    this.#target = target;
+    const overwrite = options.overwrite ?? "if-changed";
+    this.#settings = {
+      overwrite,
+      clearsTheWay: overwrite === "always" || (overwrite === "if-changed" && options.delete === true),
+      owners: options.owners,
+      userId: parts.userId,
+      temporaryPrefix: temporaryPrefix(parts.random),
+      target: target.identity,
+    };
+    this.#temporaryName = temporaryNames(this.#settings.temporaryPrefix, 0);
+  }
+
+  async carryOut(wanted: readonly WantedPath[], scopes: readonly Uint8Array[]): Promise<void> {
+    const { tree } = this.#parts;
+    const { handle } = this.#target;
+    const { pool } = this.#context.parts;
+    const directories = new TargetDirectories(tree, handle, this.#settings);
+    const large = new LargeFiles(this.#context, this.#largeFileTarget(directories));
+    await pool.broadcast((thread) => encodeBegin(this.#settings, thread + 1));
+    try {
+      await this.#passes(wanted, scopes, directories, large);
+    } finally {
+      await pool.cancel();
+      large.abandonAll();
+      directories.close();
+      await endThreads(pool);
+    }
+  }
+
+  async #passes(
+    wanted: readonly WantedPath[],
+    scopes: readonly Uint8Array[],
+    directories: TargetDirectories,
+    large: LargeFiles,
+  ): Promise<void> {
+    const { tree } = this.#parts;
+    const context = this.#context;
+    const settings = this.#settings;
+    const root = this.#target.handle;
+    context.begin("restore");
+    const planner = new ContentPlanner(context, large);
+    const plan = new PlanPass(context, planner, directories);
+    await plan.run(wanted);
+    if (plan.hasLinks) {
+      const temporaryName = this.#temporaryName;
+      await restoreLinks({ context, tree, root, settings, planner, temporaryName }, wanted);
+    }
+    if (scopes.length > 0) {
+      context.begin("delete");
+      await deleteOthers({ context, tree, root }, scopes);
+    }
+    if (this.#options.verify === true) {
+      context.begin("verify");
+      await verifyRestored(context, wanted);
+    }
+    context.begin("restore");
+    const includesTarget = this.#target.isNew || (this.#target.isRoot && this.#options.paths === undefined);
+    await restoreAttributes({ context, settings, directories, includesTarget }, wanted);
+  }
+
+  #largeFileTarget(directories: TargetDirectories): ConstructorParameters<typeof LargeFiles>[1] {
+    const { tree } = this.#parts;
+    const { problems } = this.#context.parts;
+    const { path } = this.#target.identity;
+    const settings = this.#settings;
+    const setter = new AttributeSetter(tree, settings.owners, (action, code) => problems.addKind(path.subarray(1), action, code));
+    const { ways } = directories;
+    const files = new FileMaker({ tree, setter, directories: ways, temporaryName: this.#temporaryName });
+    return { tree, settings, setter, files, ways };
+  }
+}
+
+/** The first pass, or all there is of a dry run. */
+class PlanPass {
+  hasLinks = false;
+  readonly #context: RunContext;
+  readonly #planner: ContentPlanner;
+  readonly #directories: TargetDirectories | undefined;
+  readonly #groups = new LinkGroups(false);
+
+  constructor(context: RunContext, planner: ContentPlanner, directories: TargetDirectories | undefined) {
+    this.#context = context;
+    this.#planner = planner;
+    this.#directories = directories;
+  }
+
+  async run(wanted: readonly WantedPath[]): Promise<void> {
+    const stream = this.#context.stream(wanted, true);
+    let untilTurn = ENTRIES_PER_TURN;
+    while (await stream.nextPage()) {
+      while (stream.next()) {
+        const needsMore = this.#visit(stream);
+        if (needsMore !== undefined) await needsMore;
+        if (--untilTurn > 0) continue;
+        untilTurn = ENTRIES_PER_TURN;
+        await this.#planner.dispatchIfFull();
+        await this.#context.turn(() => stream.pathCopy);
+      }
+    }
+    await this.#planner.finish();
+  }
+
+  /** Most entries need no waiting. */
+  #visit(stream: EntryStream): Promise<void> | undefined {
+    const { path, pathLength, body, position, kind } = stream;
+    const { counts } = this.#context.parts;
+    try {
+      this.#directories?.follow(path, pathLength, stream.nameStart);
+      if (kind === ENTRY_DIRECTORY) {
+        counts.directories++;
+        this.#directories?.make(path, pathLength, stream.nameStart, position);
+        return undefined;
+      }
+    } catch (error) {
+      this.#context.fail(stream.pathCopy, position, codeOfFailure(error));
+      return undefined;
+    }
+    const entry = { path, pathLength, body, position };
+    if (kind === ENTRY_FILE) counts.files++;
+    else counts.others++;
+    if (this.#planner.addSimple(entry)) {
+      counts.bytes += simpleSize(body);
+      return undefined;
+    }
+    let decoded: EntryBody;
+    try {
+      decoded = readEntryBody(body);
+    } catch (error) {
+      this.#context.fail(stream.pathCopy, position, codeOfFailure(error));
+      return undefined;
+    }
+    if (mayHaveLinks(kind, body) && this.#groups.firstNameOf(decoded, () => path) !== undefined) {
+      this.hasLinks = true;
+      return undefined;
+    }
+    counts.bytes += decoded.sizeBytes;
+    return this.#planner.add(entry, decoded);
+  }
+}
+
+/** A file of one inline segment is smaller than 4 GiB. */
+function simpleSize(body: Uint8Array): number {
+  return new DataView(body.buffer, body.byteOffset, body.byteLength).getUint32(48, true);
+}
+
+/** Lets the threads close what they have open, also those of which one has failed. */
+async function endThreads(pool: TaskPool): Promise<void> {
+  try {
+    await pool.broadcast(() => Uint8Array.of(TASK_END));
+  } catch {
+    // A thread that failed has been told of already; its handles end with it.
+  }
+}
+
+function outcomeOf(context: RunContext): RestoreOutcome {
+  const { counts, problems, places } = context.parts;
+  const { files, directories, others, bytes, segments, storedBytes } = counts;
+  return {
+    plan: { files, directories, others, bytes, segments, containers: places.containerCount, storedBytes },
+    restoredFiles: counts.restoredFiles,
+    restoredBytes: counts.restoredBytes,
+    skippedUnchanged: counts.skippedUnchanged,
+    skippedExisting: counts.skippedExisting,
+    deleted: counts.deleted,
+    verifiedFiles: counts.verifiedFiles,
+    problems: problems.kept,
+    problemCount: problems.count,
+  };
+}
+
+function notInImage(path: Uint8Array): HoldfastError {
+  return new HoldfastError("PATH_NOT_IN_IMAGE", {
+    message: `The image holds no "/${textOf(path)}"`,
+    hint: "`holdfast ls IMAGE` shows what it holds.",
+  });
+}

@@ -1,0 +1,10 @@
+// What the room offers: bringing images back, and proving that they can be brought back.
+
+export { Restore } from "./restore-run.ts";
+export type { RestoreParts, RestoreRunOptions } from "./restore-run.ts";
+export { RestoreWriter } from "./restore-writer.ts";
+export type { RestoreWriterParts } from "./restore-writer.ts";
+export { ownerRules } from "./owners.ts";
+export type { OwnerMode, OwnerNames, OwnerRules } from "./owners.ts";
+export type { BlockSource, ContentFingerprinter, RestoreThread, SegmentLookup } from "./parts.ts";
+export type { OverwriteMode, RestoreOutcome, RestorePlan, RestoreProblem, RestoreProgress } from "./report.ts";

@@ -1,3 +1,53 @@
+// A restore from beginning to end: threads, plan, passes, report.
+
+import { utf8 } from "../base/bytes.ts";
+import { Restore, ownerRules } from "../restore/restore.ts";
+import { treeRootOf } from "../server/server.ts";
+import type { ImageId } from "../model/image.ts";
+import { asJob } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
 import type { ImageSummary, RestoreOptions, RestoreReport } from "./types.ts";
-export function runRestore(_opened: Opened, _image: ImageSummary, _options: RestoreOptions): Promise<RestoreReport> { return Promise.reject(new Error("not wired yet")); }
+import { WorkerPool } from "./worker-pool.ts";
+
+/** Restores what was chosen; problems with single entries are in the report. */
+export function runRestore(opened: Opened, image: ImageSummary, options: RestoreOptions): Promise<RestoreReport> {
+  const restore = (): Promise<RestoreReport> => restoreImage(opened, image, options);
+  if (options.dryRun === true) return opened.refresh().then(restore);
+  return asJob(opened, "restore", restore, ({ problemCount }) => ({
+    outcome: problemCount > 0 ? "partial" : "done",
+    image: image.id as ImageId,
+    detail: options.target,
+  }));
+}
+
+async function restoreImage(opened: Opened, image: ImageSummary, options: RestoreOptions): Promise<RestoreReport> {
+  const { services, index, reader } = opened;
+  const { clock, files, host, random } = services;
+  const startedMs = clock.elapsedMs();
+  const { record } = image;
+  await using pool = new WorkerPool(services, opened.threadCount, { ...opened.workerSetup(), role: "restore" });
+  const restore = new Restore({
+    source: reader,
+    index,
+    tree: services.openFileTree().tree,
+    threads: pool.threads,
+    random,
+    userId: host.userId,
+  });
+  const outcome = await restore.run({
+    root: treeRootOf(record.root),
+    target: utf8(options.target.startsWith("/") ? options.target : `${host.workingDirectory}/${options.target}`),
+    paths: options.paths?.map((path) => (typeof path === "string" ? utf8(path) : path)),
+    completePaths: record.paths.map(utf8),
+    overwrite: options.overwrite,
+    delete: options.delete,
+    verify: options.verify,
+    dryRun: options.dryRun,
+    owners: ownerRules(options.owners ?? "number", { owners: record.owners, groups: record.groups }, files),
+    expected: { files: record.statistics.files, bytes: record.statistics.contentBytes },
+    onProgress: options.onProgress,
+    onProblem: options.onProblem,
+    signal: options.signal,
+  });
+  return { imageId: image.id, ...outcome, durationMs: clock.elapsedMs() - startedMs };
+}

@@ -23,18 +23,8 @@ export type WorkerSetup =
       readonly compression: Compression;
       readonly withAttributes: boolean;
     })
-  | (CommonSetup & {
-      readonly role: "restore";
-      readonly target: Uint8Array;
-      readonly options: RestoreWorkerOptions;
-    })
+  | (CommonSetup & { readonly role: "restore" })
   | (CommonSetup & { readonly role: "verify" });
-
-export interface RestoreWorkerOptions {
-  readonly overwrite: "never" | "if-changed" | "always";
-  readonly delete: boolean;
-  readonly owners: boolean;
-}
 
 export type WorkerRequest =
   | { readonly kind: "serve"; readonly number: number; readonly bytes: Uint8Array<ArrayBuffer> }

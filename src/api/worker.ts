@@ -5,7 +5,8 @@ import { Cutter as ContentCutter, createFingerprinter } from "../engine/engine.t
 import { FileReader } from "../client/client.ts";
 import { openDirectoryVolume, temporaryNames } from "../media/media.ts";
 import type { WorkerPort } from "../platform/threads.ts";
-import { CentralIndex, KeyRing, SegmentWriter, SessionSegments } from "../repository/repository.ts";
+import { BlockReader, CentralIndex, KeyRing, SegmentWriter, SessionSegments } from "../repository/repository.ts";
+import { RestoreWriter } from "../restore/restore.ts";
 import type { Services } from "./services.ts";
 import { plainError } from "./worker-messages.ts";
 import type { WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
@@ -46,9 +47,23 @@ function createService(setup: WorkerSetup, services: WorkerServices, post: (repl
   switch (setup.role) {
     case "read":
       return createReadService(setup, services, post);
-    default:
-      throw new Error(`Broken invariant: no service for the role ${(setup as { role: string }).role}`);
+    case "restore":
+      return createRestoreService(setup, services);
+    case "verify":
+      throw new Error("not yet");
   }
+}
+
+function createRestoreService(setup: Extract<WorkerSetup, { role: "restore" }>, services: WorkerServices): WorkerService {
+  const { files, random, loadBlake } = services;
+  const keyRing = new KeyRing(setup.keyRing);
+  const { repositoryId } = keyRing;
+  const volumes = new Map(setup.volumes.map(({ id, path }) => [id, openDirectoryVolume({ files, path, repositoryId })]));
+  return new RestoreWriter({
+    tree: services.openFileTree().tree,
+    blocks: new BlockReader({ volumes, keyRing, random }),
+    fingerprinter: createFingerprinter(keyRing.fingerprint("data"), loadBlake),
+  });
 }
 
 function createReadService(

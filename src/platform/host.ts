@@ -2,6 +2,8 @@
 export interface Host {
   readonly name: string;
   readonly userName: string;
+  /** The effective user id; 0 is whoever may do anything. -1 where the platform has none. */
+  readonly userId: number;
   readonly platform: string;
   /** Processors this process may use, at least 1. */
   readonly processors: number;

@@ -8,6 +8,7 @@ export function nodeHost(): Host {
   return {
     name: os.hostname(),
     userName: userName(),
+    userId: process.geteuid?.() ?? -1,
     platform: process.platform,
     processors: Math.max(1, os.availableParallelism()),
     processId: process.pid,

@@ -39,6 +39,7 @@ export function testHost(changes: Partial<Host> = {}): Host {
     processId: 100,
     bootId: "boot-1",
     workingDirectory: "/",
+    userId: 0,
     isAlive: () => true,
     cacheDirectory: "/cache",
     environment: () => undefined,

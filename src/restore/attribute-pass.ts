@@ -76,7 +76,7 @@ class AttributePass {
     const isLeftAlone = pathLength === 0 || !stream.isSelected || settings.overwrite === "never";
     if (!isMade && isLeftAlone) return;
     const body = stream.body.slice();
-    this.#open.push({ path: stream.pathCopy, body, existed: !isMade, attributes: this.#attributesOf(body) });
+    this.#open.push({ path: stream.pathCopy, body, existed: !isMade && !this.#parts.context.holdsTemporaryNames, attributes: this.#attributesOf(body) });
   }
 
   #attributesOf(body: Uint8Array): readonly SegmentLocation[] {

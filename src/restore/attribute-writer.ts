@@ -5,12 +5,11 @@ import { ByteReader } from "../base/bytes.ts";
 import { readEntryBody } from "../formats/entry.ts";
 import type { EntryBody } from "../formats/entry.ts";
 import { newStatBuffer } from "../platform/file-tree.ts";
-import type { DirectoryHandle, StatBuffer } from "../platform/file-tree.ts";
+import type { StatBuffer } from "../platform/file-tree.ts";
 import { isSameTime } from "./attributes.ts";
-import { clearTheWay } from "./in-the-way.ts";
+import { removeLeftovers } from "./in-the-way.ts";
 import { codeOfFailure, joinPath } from "./entry-writer.ts";
 import type { EntryWriter, EntryWriterParts } from "./entry-writer.ts";
-import { isTemporaryName } from "./run-settings.ts";
 import { readRecords } from "./tasks.ts";
 import type { DirectoryAttributesRecord, EntryRecord } from "./tasks.ts";
 
@@ -41,7 +40,9 @@ export class AttributeWriter {
       const body = readEntryBody(record.body);
       const attributes = await this.#entries.attributesOf(record.attributes, body);
       const handle = directories.open(path, path.length);
-      if (record.existed) this.#removeLeftovers(handle, path);
+      if (record.existed) {
+        removeLeftovers(tree, handle, (name, code) => results.problem(joinPath(path, name), "remove leftover", code));
+      }
       const stat = this.#stat;
       tree.statHandle(handle, stat);
       const { fileFlags } = stat;
@@ -50,21 +51,6 @@ export class AttributeWriter {
       if (fileFlags !== (body.fileFlags ?? 0)) setter.setFlags(handle, body.fileFlags ?? 0);
     } catch (error) {
       results.problem(path, "set attributes", codeOfFailure(error));
-    }
-  }
-
-  /** What restores that were killed have left behind in a directory that was there before this one. */
-  #removeLeftovers(handle: DirectoryHandle, path: Uint8Array): void {
-    const { tree, results } = this.#parts;
-    const listing = tree.listDirectory(handle);
-    for (let position = 0; position < listing.count; position++) {
-      const name = listing.name(position);
-      if (!isTemporaryName(name)) continue;
-      try {
-        clearTheWay(tree, handle, name);
-      } catch (error) {
-        results.problem(joinPath(path, name), "remove leftover", codeOfFailure(error));
-      }
     }
   }
 

@@ -3,11 +3,12 @@
 import { equalBytes } from "../base/bytes.ts";
 import { ENTRY_BLOCK_DEVICE, ENTRY_CHARACTER_DEVICE, ENTRY_FILE, ENTRY_SYMBOLIC_LINK } from "../formats/entry.ts";
 import type { EntryBody } from "../formats/entry.ts";
-import { FileTreeError, KIND_DIRECTORY, KIND_FILE } from "../platform/file-tree.ts";
+import { FileTreeError, KIND_DIRECTORY } from "../platform/file-tree.ts";
 import type { DirectoryHandle, FileTree, StatBuffer } from "../platform/file-tree.ts";
 import { isSameTime } from "./attributes.ts";
 import type { AttributeSetter } from "./attributes.ts";
 import { removeTree } from "./remove-tree.ts";
+import { isTemporaryName } from "./run-settings.ts";
 import type { RunSettings } from "./run-settings.ts";
 
 /**
@@ -66,7 +67,11 @@ export function clearTheWay(tree: FileTree, directory: DirectoryHandle, name: Ui
   if (failure !== undefined) throw new FileTreeError(failure, "remove what is in the way");
 }
 
-/** Whether `stat` is of a regular file with no other name: what is changed on it is changed nowhere else. */
-export function isLoneFile(stat: StatBuffer): boolean {
-  return stat.kind === KIND_FILE && stat.linkCount === 1;
+/** What restores that were killed have left behind in a directory that was there before this one. */
+export function removeLeftovers(tree: FileTree, directory: DirectoryHandle, onProblem: (name: Uint8Array, code: string) => void): void {
+  const listing = tree.listDirectory(directory);
+  for (let position = 0; position < listing.count; position++) {
+    const name = listing.name(position);
+    if (isTemporaryName(name)) removeTree({ tree, onProblem }, directory, name);
+  }
 }

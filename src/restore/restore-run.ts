@@ -24,6 +24,7 @@ import { isInImage } from "./entry-stream.ts";
 import type { EntryStream } from "./entry-stream.ts";
 import { FileMaker } from "./file-maker.ts";
 import { LinkGroups } from "./hard-links.ts";
+import { removeLeftovers } from "./in-the-way.ts";
 import { commonPaths, entryPathOf, outermostPaths, wantedPaths } from "./image-selection.ts";
 import type { WantedPath } from "./image-selection.ts";
 import { LargeFiles } from "./large-files.ts";
@@ -33,7 +34,7 @@ import type { RestoreThread, SegmentLookup } from "./parts.ts";
 import { ProblemList, newRestoreCounts } from "./report.ts";
 import type { OverwriteMode, RestoreOutcome, RestoreProblem, RestoreProgress } from "./report.ts";
 import { RunContext } from "./run-context.ts";
-import { encodeBegin, temporaryNames, temporaryPrefix } from "./run-settings.ts";
+import { encodeBegin, isTemporaryName, temporaryNames, temporaryPrefix } from "./run-settings.ts";
 import type { RunSettings } from "./run-settings.ts";
 import { SegmentPlaces } from "./segment-places.ts";
 import { TargetDirectories } from "./target-directories.ts";
@@ -213,6 +214,14 @@ class Run {
     context.begin("restore");
     const includesTarget = this.#target.isNew || (this.#target.isRoot && this.#options.paths === undefined);
     await restoreAttributes({ context, settings, directories, includesTarget }, wanted);
+    if (!includesTarget && !context.holdsTemporaryNames) this.#removeLeftovers();
+  }
+
+  /** In a target that was there before and keeps its attributes; for the directories below the threads do it. */
+  #removeLeftovers(): void {
+    const { tree } = this.#parts;
+    const { problems } = this.#context.parts;
+    removeLeftovers(tree, this.#target.handle, (name, code) => problems.add(name, "remove leftover", code));
   }
 
   #largeFileTarget(directories: TargetDirectories): ConstructorParameters<typeof LargeFiles>[1] {
@@ -272,6 +281,7 @@ class PlanPass {
       this.#context.fail(stream.pathCopy, position, codeOfFailure(error));
       return undefined;
     }
+    if (isTemporaryName(path.subarray(stream.nameStart, pathLength))) this.#context.holdsTemporaryNames = true;
     const entry = { path, pathLength, body, position };
     if (kind === ENTRY_FILE) counts.files++;
     else counts.others++;

@@ -40,6 +40,8 @@ export class RunContext {
   readonly notRestored = new PositionSet();
   /** Pages that could not be read, or entries that are not believed: what the image has is not known in full. */
   isImageDamaged = false;
+  /** The image has names like those of our temporary files: then none that is found may be taken for a leftover. */
+  holdsTemporaryNames = false;
   /** Entries whose block turned out to be damaged: other copies are tried. */
   again: PlannedAgain[] = [];
   #phase: RestorePhase = "plan";

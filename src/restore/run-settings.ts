@@ -46,7 +46,7 @@ export function temporaryPrefix(random: Random): string {
 
 /** Whether a name is one that a restore gives to what is not complete yet. */
 export function isTemporaryName(name: Uint8Array): boolean {
-  return name[0] === 0x2e && name.length < 64 && TEMPORARY_PATTERN.test(textOf(name));
+  return name[0] === 0x2e && name[1] === 0x68 && name.length < 64 && TEMPORARY_PATTERN.test(textOf(name));
 }
 
 /** The temporary names of one thread. Thread 0 is the planning thread. */

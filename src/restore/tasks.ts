@@ -42,7 +42,7 @@ const TAG_DIRECTORY_ATTRIBUTES = 4;
 const TAG_CONTENT = 5;
 
 const ENTRY_IN_BLOCK = 1;
-/** The directory was there before this run. */
+/** The directory was there before this run, and may hold what an earlier one has left behind. */
 const DIRECTORY_EXISTED = 1;
 /** The file ends where these references do. */
 const CONTENT_ENDS = 1;

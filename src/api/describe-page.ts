@@ -30,7 +30,8 @@ export function describePage(kind: "page" | "list", bytes: Uint8Array): Readonly
   const cursor = new EntryPageCursor();
   cursor.open(bytes);
   const entries: unknown[] = [];
-  while (cursor.next()) entries.push({ ...describePath("path", cursor.pathCopy()), ...describeBody(readEntryBody(cursor.body())) });
+  while (cursor.next())
+    entries.push({ ...describePath("path", cursor.pathCopy()), ...describeBody(readEntryBody(cursor.body())) });
   return { ...header, entries };
 }
 

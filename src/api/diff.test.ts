@@ -5,7 +5,15 @@ import { textOf, utf8 } from "../base/bytes.ts";
 import type { EntryBody } from "../formats/entry.ts";
 import { services } from "../main/services.ts";
 import type { EntryTreeRoot } from "../repository/repository.ts";
-import { FILE, MemoryPages, entryBody, listOf, manyEntries, newRepository, temporaryDirectory } from "./browsing-harness.contract.ts";
+import {
+  FILE,
+  MemoryPages,
+  entryBody,
+  listOf,
+  manyEntries,
+  newRepository,
+  temporaryDirectory,
+} from "./browsing-harness.contract.ts";
 import { differingEntries, diffImages } from "./diff.ts";
 import { changesBetween } from "./entry-changes.ts";
 import type { Difference } from "./types.ts";
@@ -46,9 +54,15 @@ describe("two trees of pages", () => {
   });
 
   test("with a whole directory more cost that directory, and the rest is passed by", async () => {
-    const added = Object.fromEntries(Object.entries(manyEntries(1, 2000)).map(([path, body]) => [path.replace("d000", "d060x"), body]));
+    const added = Object.fromEntries(
+      Object.entries(manyEntries(1, 2000)).map(([path, body]) => [path.replace("d000", "d060x"), body]),
+    );
     const expected = Object.keys(added).filter((path) => path.startsWith("home/d060x"));
-    await expect({ ...entries, ...added }, expected.map((path) => `+${path}`), 40);
+    await expect(
+      { ...entries, ...added },
+      expected.map((path) => `+${path}`),
+      40,
+    );
   });
 
   test("that have nothing in common are all removed and added", async () => {
@@ -72,7 +86,13 @@ describe("two trees of pages", () => {
   });
 
   test("are compared in one subtree only, if asked", async () => {
-    const changed = { ...entries, "home/d059/f0499": { mode: 1 }, "home/d060": { mode: 0 }, "home/d060/f0499": {}, "home/d060x": {} };
+    const changed = {
+      ...entries,
+      "home/d059/f0499": { mode: 1 },
+      "home/d060": { mode: 0 },
+      "home/d060/f0499": {},
+      "home/d060x": {},
+    };
     const other = pages.imageOf(changed);
     pages.loads.length = 0;
     assert.deepEqual(await differences(pages, root, other, "home/d060"), ["home/d060", "home/d060/f0499"]);
@@ -109,7 +129,12 @@ describe("two trees of pages", () => {
 test("what differs between two entries is named; what a restore cannot bring back is not a difference", () => {
   const fingerprint = (seed: number): never => new Uint8Array(32).fill(seed) as never;
   const data = (seed: number, length = 10) => ({ kind: "data", length, fingerprint: fingerprint(seed) }) as const;
-  const file = entryBody({ ...FILE, sizeBytes: 10, segments: [data(1)], attributes: [{ name: utf8("user.a"), value: utf8("1") }] });
+  const file = entryBody({
+    ...FILE,
+    sizeBytes: 10,
+    segments: [data(1)],
+    attributes: [{ name: utf8("user.a"), value: utf8("1") }],
+  });
   const changes = (changed: Partial<EntryBody>): readonly string[] => {
     assert.deepEqual(changesBetween({ ...file, ...changed }, file), changesBetween(file, { ...file, ...changed }));
     return changesBetween(file, { ...file, ...changed });
@@ -151,11 +176,13 @@ describe("two images of a tree", async () => {
   mkdirSync(`${tree}/kept/deep`, { recursive: true });
   mkdirSync(`${tree}/becomes a file`);
   writeFileSync(`${tree}/becomes a file/inside`, "");
-  for (const name of ["content", "gone", "mode", "time", "owner", "attribute", "kept/deep/file"]) writeFileSync(`${tree}/${name}`, name);
+  for (const name of ["content", "gone", "mode", "time", "owner", "attribute", "kept/deep/file"])
+    writeFileSync(`${tree}/${name}`, name);
   symlinkSync("one", `${tree}/link`);
   // Directories keep their times, so that they do not differ only because something in them does.
   const settle = (): void => {
-    for (const path of ["", "kept", "kept/deep", "content", "becomes a file"]) utimesSync(`${tree}/${path}`, 1_600_000_000, 1_600_000_000);
+    for (const path of ["", "kept", "kept/deep", "content", "becomes a file"])
+      utimesSync(`${tree}/${path}`, 1_600_000_000, 1_600_000_000);
   };
   settle();
   const { opened, backUp } = await newRepository();

@@ -19,7 +19,7 @@ import type { ImageSummary } from "./types.ts";
 export async function* dumpEntry(opened: Opened, image: ImageSummary, path: string | Uint8Array): AsyncGenerator<Uint8Array> {
   const wanted = imagePathOf(path);
   const { entry, isImplied } = await lookUp(opened.reader, treeRootOf(image.record.root), wanted);
-  if (isImplied || entry?.body.kind === ENTRY_DIRECTORY) yield* tarOf(opened, image, wanted);
+  if (isImplied || entry?.body.kind === ENTRY_DIRECTORY) yield* tarOf(opened, image.record, wanted);
   else if (entry === undefined) throw await pathNotInImage(opened.reader, image, wanted);
   else if (entry.body.kind === ENTRY_FILE) yield* contentOf(opened, entry);
   else {

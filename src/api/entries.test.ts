@@ -143,7 +143,15 @@ describe("a listing of a backed up tree", async () => {
     assert.equal(entries.length, image.record.root.entryCount);
     assert.deepEqual(
       entries.slice(0, 2).map(({ path }) => path),
-      tree.split("/").slice(1, 3).map((_, at) => tree.split("/").slice(0, at + 2).join("/")),
+      tree
+        .split("/")
+        .slice(1, 3)
+        .map((_, at) =>
+          tree
+            .split("/")
+            .slice(0, at + 2)
+            .join("/"),
+        ),
     );
   });
 

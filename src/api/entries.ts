@@ -21,11 +21,7 @@ export interface EntriesOptions {
 }
 
 /** In path order, beginning with `path` itself. PATH_NOT_IN_IMAGE when the image has neither it nor anything below it. */
-export async function* entriesOf(
-  opened: Opened,
-  image: ImageSummary,
-  options: EntriesOptions = {},
-): AsyncGenerator<ListedEntry> {
+export async function* entriesOf(opened: Opened, image: ImageSummary, options: EntriesOptions = {}): AsyncGenerator<ListedEntry> {
   const path = imagePathOf(options.path);
   const root = treeRootOf(image.record.root);
   let isEmpty = true;

@@ -63,4 +63,3 @@ function foldPath(path: Uint8Array): Uint8Array {
   if (isUtf8(path)) return utf8(textOf(path).toLowerCase());
   return path.map((byte) => (byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte));
 }
-

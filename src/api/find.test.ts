@@ -34,7 +34,8 @@ describe("a pattern to look for", () => {
   });
 
   test("with a slash within is held against ends of paths", () => {
-    for (const pattern of ["ann/*.txt", "**/ann/*.txt", "./ann/*.txt", "home/*/a.txt"]) assert.ok(matches(pattern, "home/ann/a.txt"), pattern);
+    for (const pattern of ["ann/*.txt", "**/ann/*.txt", "./ann/*.txt", "home/*/a.txt"])
+      assert.ok(matches(pattern, "home/ann/a.txt"), pattern);
     assert.ok(!matches("ann/*.txt", "home/joann/a.txt"));
     assert.ok(!matches("ann/*.txt", "home/ann/x/a.txt"));
   });
@@ -58,7 +59,8 @@ describe("a pattern to look for", () => {
   });
 
   test("that nothing can match is refused", () => {
-    for (const pattern of ["", "/", "[a", "x\\", "[[:nonsense:]]"]) assert.throws(() => new FindPattern(pattern), { code: "USAGE" }, pattern);
+    for (const pattern of ["", "/", "[a", "x\\", "[[:nonsense:]]"])
+      assert.throws(() => new FindPattern(pattern), { code: "USAGE" }, pattern);
   });
 
   test("tells in which directory everything must lie", () => {
@@ -67,7 +69,10 @@ describe("a pattern to look for", () => {
     assert.equal(directory("/home/ann"), "home/ann");
     assert.equal(directory("/home/ann/"), "home/ann");
     assert.equal(directory("/home/a\\*b/c"), "home");
-    assert.deepEqual(["*.txt", "/*/x", "home/ann", "/**"].map((pattern) => directory(pattern)), ["", "", "", ""]);
+    assert.deepEqual(
+      ["*.txt", "/*/x", "home/ann", "/**"].map((pattern) => directory(pattern)),
+      ["", "", "", ""],
+    );
     assert.equal(directory("/home/ann", true), "");
   });
 });
@@ -142,7 +147,9 @@ describe("finding in many images", () => {
     const roots = images.map((image) => pages.imageOf(image));
     const expected: string[] = [];
     for (const path of all.filter((candidate) => /f\d\d7\d$/.test(candidate))) {
-      const versions = [FILE.mode, 0].map((mode) => images.flatMap((image, number) => (image[path]?.mode === mode ? [number] : [])));
+      const versions = [FILE.mode, 0].map((mode) =>
+        images.flatMap((image, number) => (image[path]?.mode === mode ? [number] : [])),
+      );
       versions.sort((a, b) => (a[0] ?? 0) - (b[0] ?? 0));
       for (const version of versions) if (version.length > 0) expected.push(`${path} ${version.join(",")}`);
     }

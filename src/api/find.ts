@@ -125,7 +125,8 @@ function* childrenWithin(children: readonly PageReference[], directory: Uint8Arr
 class PendingPages {
   readonly #byFingerprint = new Map<string, PendingPage>();
   readonly #queue = new PriorityQueue<PendingPage>(
-    (a, b) => compare(a.page.firstPath, b.page.firstPath) || b.level - a.level || Buffer.compare(a.page.fingerprint, b.page.fingerprint),
+    (a, b) =>
+      compare(a.page.firstPath, b.page.firstPath) || b.level - a.level || Buffer.compare(a.page.fingerprint, b.page.fingerprint),
   );
 
   add(page: PageReference, level: number, images: readonly number[]): void {

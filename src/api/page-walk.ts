@@ -58,7 +58,8 @@ export class PageWalk {
   async descend(): Promise<void> {
     const level = this.level;
     const children = decodeIndexPage(await this.load(), level);
-    if (children.length === 0) throw new HoldfastError("FORMAT_INVALID", { message: "Cannot read an entry page: it refers to none" });
+    if (children.length === 0)
+      throw new HoldfastError("FORMAT_INVALID", { message: "Cannot read an entry page: it refers to none" });
     this.#path.push({ children, level: level - 1, at: 0 });
   }
 

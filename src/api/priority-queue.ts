@@ -15,7 +15,7 @@ export class PriorityQueue<T> {
   add(item: T): void {
     const items = this.#items;
     let at = items.length;
-    for (; at > 0; ) {
+    for (; at > 0;) {
       const parent = (at - 1) >> 1;
       const above = items[parent] as T;
       if (this.#compare(above, item) <= 0) break;

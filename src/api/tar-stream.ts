@@ -13,30 +13,32 @@ import {
 import type { EntryAttribute, EntryBody, EntryKindCode } from "../formats/entry.ts";
 import { TAR_END, encodeTarHeaders, tarPadding } from "../formats/pax.ts";
 import type { TarMember } from "../formats/pax.ts";
+import type { ImageRecord } from "../model/image.ts";
 import { treeRootOf } from "../server/server.ts";
 import { rawEntries } from "./entries.ts";
 import { contentOf } from "./file-content.ts";
+import type { ContentSource } from "./file-content.ts";
 import type { OwnerNames, RawEntry } from "./listed-entry.ts";
-import type { Opened } from "./opened.ts";
-import type { ImageSummary } from "./types.ts";
+
+type TarImage = Pick<ImageRecord, "root"> & OwnerNames;
 
 /** The directory itself and all that lies below it. */
-export async function* tarOf(opened: Opened, image: ImageSummary, directory: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield* inLargerPieces(membersOf(opened, image, directory));
+export async function* tarOf(source: ContentSource, image: TarImage, directory: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield* inLargerPieces(membersOf(source, image, directory));
 }
 
-async function* membersOf(opened: Opened, image: ImageSummary, directory: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* membersOf(source: ContentSource, image: TarImage, directory: Uint8Array): AsyncGenerator<Uint8Array> {
   const links = new HardLinks();
-  const root = treeRootOf(image.record.root);
-  for await (const entry of rawEntries(opened.reader, root, { path: directory, recursive: true })) {
+  const root = treeRootOf(image.root);
+  for await (const entry of rawEntries(source.reader, root, { path: directory, recursive: true })) {
     const original = links.originalOf(entry);
     if (original !== undefined) {
-      yield encodeTarHeaders({ ...memberOf(entry, image.record), type: "hard-link", linkTarget: original });
+      yield encodeTarHeaders({ ...memberOf(entry, image), type: "hard-link", linkTarget: original });
       continue;
     }
-    yield encodeTarHeaders({ ...memberOf(entry, image.record), attributes: await attributesOf(opened, entry.body) });
+    yield encodeTarHeaders({ ...memberOf(entry, image), attributes: await attributesOf(source, entry.body) });
     if (entry.body.kind !== ENTRY_FILE) continue;
-    yield* contentOf(opened, entry);
+    yield* contentOf(source, entry);
     const padding = tarPadding(entry.body.sizeBytes);
     if (padding > 0) yield TAR_END.subarray(0, padding);
   }
@@ -69,11 +71,14 @@ function memberOf({ path, body }: RawEntry, names: OwnerNames): TarMember {
   };
 }
 
-async function attributesOf(opened: Opened, { attributes, storedAttributes }: EntryBody): Promise<readonly EntryAttribute[]> {
+async function attributesOf(
+  { reader }: ContentSource,
+  { attributes, storedAttributes }: EntryBody,
+): Promise<readonly EntryAttribute[]> {
   if (storedAttributes?.kind !== "data") return attributes ?? [];
-  const reader = new ByteReader(await opened.reader.load("data", storedAttributes.fingerprint), "stored attributes");
-  const stored = readAttributes(reader);
-  reader.end();
+  const bytes = new ByteReader(await reader.load("data", storedAttributes.fingerprint), "stored attributes");
+  const stored = readAttributes(bytes);
+  bytes.end();
   return stored;
 }
 

@@ -26,8 +26,7 @@ export { processWorld, type ProcessWorldParts } from "./process/process-world.ts
 
 /** Runs one command to its end. Never rejects: what goes wrong is reported, and told by the exit status. */
 export async function runCommandLine(words: readonly string[], world: CommandWorld): Promise<ExitStatus> {
-  // Good enough for complaints about the words themselves; replaced when they have been understood.
-  let output = new Output(world, { json: words.includes("--json"), quiet: false, verbose: false, writes: "document" });
+  let output = new Output(world, earlyMode(words, "document"));
   let status: ExitStatus;
   try {
     status = await dispatch(words, world, (mode) => (output = new Output(world, mode)));
@@ -37,6 +36,11 @@ export async function runCommandLine(words: readonly string[], world: CommandWor
     await output.finish().catch(() => undefined);
   }
   return status;
+}
+
+/** Good enough for complaints about the words themselves; replaced when they have been understood. */
+function earlyMode(words: readonly string[], writes: OutputMode["writes"]): OutputMode {
+  return { json: isGiven(words, GLOBAL_OPTIONS, "json"), quiet: false, verbose: false, writes };
 }
 
 type StartOutput = (mode: OutputMode) => Output;
@@ -76,6 +80,7 @@ async function runCommand(
     await world.output.write((await import("./help.ts")).commandHelp(command));
     return EXIT.done;
   }
+  startOutput(earlyMode(words, command.writes));
   const name = `holdfast ${command.name}`;
   const parsed = parseArguments(words, options, name);
   const globals = parsed.values as GlobalValues;

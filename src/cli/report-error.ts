@@ -16,7 +16,8 @@ export function reportError(error: unknown, output: Output, isInterrupted: boole
   const report = isInterrupted ? interruptionReport(error) : reportOf(error);
   if (output.mode.json) output.event("error", report);
   else {
-    output.message(`holdfast: ${report.message}`);
+    // Complaints about the words of a command name it already.
+    output.message(report.message.startsWith("holdfast ") ? report.message : `holdfast: ${report.message}`);
     if (report.hint !== undefined) output.message(`hint: ${report.hint}`);
     if (output.mode.verbose) for (const line of details(error)) output.message(line);
   }

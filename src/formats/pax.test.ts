@@ -48,7 +48,15 @@ describe("the headers of a member of a tar stream", () => {
   test("are one block when it says everything", () => {
     const headers = encodeTarHeaders(plain);
     assert.equal(recordsOf(headers), undefined);
-    const fields = { name: [0, 100], mode: [100, 8], uid: [108, 8], gid: [116, 8], size: [124, 12], mtime: [136, 12], type: [156, 1] } as const;
+    const fields = {
+      name: [0, 100],
+      mode: [100, 8],
+      uid: [108, 8],
+      gid: [116, 8],
+      size: [124, 12],
+      mtime: [136, 12],
+      type: [156, 1],
+    } as const;
     const found = Object.entries(fields).map(([name, [offset, length]]) => [name, field(headers, offset, length)]);
     assert.deepEqual(Object.fromEntries(found), {
       name: "home/ann/letter",
@@ -106,8 +114,16 @@ describe("the headers of a member of a tar stream", () => {
     const umlaut = Buffer.from("ä").toString("latin1");
     assert.deepEqual(named(utf8("ä")), [{ path: umlaut }, umlaut, ""]);
     assert.deepEqual(named(Uint8Array.of(0xff, 0x0a)), [{ hdrcharset: "BINARY", path: "\u00FF\n" }, "\u00FF\n", ""]);
-    assert.deepEqual(named(utf8("a"), { type: "symbolic-link", linkTarget: utf8(`l${long}`) }), [{ linkpath: `l${long}` }, "a", ""]);
-    assert.deepEqual(named(utf8("a"), { userName: "ä", groupName: "g".repeat(32) }), [{ uname: umlaut, gname: "g".repeat(32) }, "a", ""]);
+    assert.deepEqual(named(utf8("a"), { type: "symbolic-link", linkTarget: utf8(`l${long}`) }), [
+      { linkpath: `l${long}` },
+      "a",
+      "",
+    ]);
+    assert.deepEqual(named(utf8("a"), { userName: "ä", groupName: "g".repeat(32) }), [
+      { uname: umlaut, gname: "g".repeat(32) },
+      "a",
+      "",
+    ]);
   });
 
   test("keep extended attributes byte for byte, and access control lists as text too", () => {
@@ -133,7 +149,10 @@ describe("the headers of a member of a tar stream", () => {
   });
 
   test("are those of the example in the documentation", () => {
-    const example = member({ path: concatBytes(utf8("caf"), Uint8Array.of(0xe9)), modified: { seconds: 1_700_000_000, nanoseconds: 5 } });
+    const example = member({
+      path: concatBytes(utf8("caf"), Uint8Array.of(0xe9)),
+      modified: { seconds: 1_700_000_000, nanoseconds: 5 },
+    });
     const headers = encodeTarHeaders(example);
     const records = workedExample("export-tar.md");
     assert.deepEqual(headers.slice(TAR_BLOCK_BYTES, TAR_BLOCK_BYTES + records.length), records);
@@ -145,7 +164,12 @@ describe("the headers of a member of a tar stream", () => {
     const members = [
       member({ sizeBytes: 9 * 1024 ** 3 }),
       member({ type: "hard-link", linkTarget: utf8("ä".repeat(90)) }),
-      member({ type: "fifo", path: Uint8Array.of(0xff), modified: { seconds: -2, nanoseconds: 500_000_000 }, userId: 4_000_000_000 }),
+      member({
+        type: "fifo",
+        path: Uint8Array.of(0xff),
+        modified: { seconds: -2, nanoseconds: 500_000_000 },
+        userId: 4_000_000_000,
+      }),
     ];
     // The content of the first would follow it; a reader that only looks at headers can be told to pass it by.
     const script = `
@@ -175,5 +199,8 @@ test("content is filled up to whole blocks, and the stream ends with two of zero
 
 test("an access control list that is none has no text", () => {
   const cases = ["", "02000000", "02000000ff", "03000000", "0200000001000800ffffffff", "0200000003000600ffffffff"];
-  assert.deepEqual(cases.map((hex) => accessControlText(new Uint8Array(Buffer.from(hex, "hex")))), Array<undefined>(6).fill(undefined));
+  assert.deepEqual(
+    cases.map((hex) => accessControlText(new Uint8Array(Buffer.from(hex, "hex")))),
+    Array<undefined>(6).fill(undefined),
+  );
 });

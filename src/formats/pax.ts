@@ -18,6 +18,7 @@
 // "<length of the record> <keyword>=<value>\n"; the field then holds the nearest it can.
 
 import { isAscii, isUtf8 } from "node:buffer";
+import { assert } from "../base/assert.ts";
 import { ByteWriter, concatBytes, utf8 } from "../base/bytes.ts";
 import { PATH_SEPARATOR } from "../model/path-order.ts";
 import type { EntryAttribute, EntryTime } from "./entry.ts";
@@ -179,6 +180,9 @@ const ACCESS_CONTROL: Readonly<Record<string, string | undefined>> = {
   "system.posix_acl_default": "SCHILY.acl.default",
 };
 
+const EQUALS = 0x3d;
+const NEWLINE = 0x0a;
+
 class PaxRecords {
   readonly #writer = new ByteWriter();
 
@@ -191,7 +195,14 @@ class PaxRecords {
     const rest = keyword.length + value.length + 3;
     let length = rest + `${rest}`.length;
     if (`${length}`.length > `${rest}`.length) length = rest + `${length}`.length;
-    this.#writer.bytes(utf8(`${length} `)).bytes(keyword).bytes(utf8("=")).bytes(value).bytes(utf8("\n"));
+    const { length: before } = this.#writer;
+    this.#writer
+      .bytes(utf8(`${length} `))
+      .bytes(keyword)
+      .u8(EQUALS)
+      .bytes(value)
+      .u8(NEWLINE);
+    assert(this.#writer.length - before === length, "a record has the length that it says");
   }
 
   take(): Uint8Array {
@@ -217,7 +228,8 @@ function encodeHeader(fields: HeaderFields): Uint8Array {
   block.set(fields.prefix, 345);
   block.fill(" ", 148, 156, "latin1");
   let sum = 0;
-  for (const byte of block) sum += byte;
+  // By position: an iterator over the bytes takes ten times as long, and this runs for every member.
+  for (let at = 0; at < block.length; at++) sum += block[at] as number;
   block.write(`${sum.toString(8).padStart(6, "0")}\u0000 `, 148, "latin1");
   return block;
 }

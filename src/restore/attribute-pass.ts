@@ -75,7 +75,7 @@ class AttributePass {
     // What was there stays as it is on the way to a selected path, and when nothing is to be overwritten.
     const isLeftAlone = pathLength === 0 || !stream.isSelected || settings.overwrite === "never";
     if (!isMade && isLeftAlone) return;
-    const body = stream.body.slice();
+    const body = new Uint8Array(stream.body);
     this.#open.push({ path: stream.pathCopy, body, existed: !isMade && !this.#parts.context.holdsTemporaryNames, attributes: this.#attributesOf(body) });
   }
 

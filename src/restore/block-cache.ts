@@ -4,6 +4,7 @@
 import { HoldfastError } from "../base/errors.ts";
 import { releaseNow } from "../engine/engine.ts";
 import { BLOCK_DATA } from "../formats/block.ts";
+import type { BlockIdentity } from "../formats/block.ts";
 import type { SegmentLocation } from "../repository/repository.ts";
 import type { BlockSource, ContentFingerprinter } from "./parts.ts";
 import { isSameBlock } from "./segment-places.ts";
@@ -51,7 +52,7 @@ export class BlockCache {
       this.#failure = new BadPlace(location, error.code, true);
     }
     // The bytes of a location belong to a task, which ends before the cache does.
-    this.#location = { ...location, identity: location.identity.slice() as SegmentLocation["identity"] };
+    this.#location = { ...location, identity: new Uint8Array(location.identity) as Uint8Array as BlockIdentity };
   }
 
   /** A view of a segment of the loaded block, compared with its fingerprint. Throws BadPlace. */
@@ -69,7 +70,8 @@ export class BlockCache {
       const { offset, length } = location;
       await this.load(location);
       try {
-        return this.segment(location, offset, length, fingerprint).slice();
+        // Not `slice`, which of a Buffer is no copy.
+        return new Uint8Array(this.segment(location, offset, length, fingerprint));
       } catch (error) {
         if (!(error instanceof BadPlace)) throw error;
         failure = error;

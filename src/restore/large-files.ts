@@ -108,7 +108,7 @@ export class LargeFiles {
     const { inodeLow, inodeHigh, deviceMajor, deviceMinor } = this.#stat;
     const staged = { directory: directoryPath, name: created.name, inodeLow, inodeHigh, deviceMajor, deviceMinor };
     const { position, attributes } = entry;
-    const record = { position, name, body: entry.body.slice(), offsetInBlock: undefined, pieces: undefined, attributes };
+    const record = { position, name, body: new Uint8Array(entry.body), offsetInBlock: undefined, pieces: undefined, attributes };
     const file = { path, staged, entry: record, partsInFlight: 0, isPlanned: false, failure: undefined };
     this.#unfinished.add(file);
     return file;
@@ -203,7 +203,7 @@ export class LargeFiles {
       problem: (_path, _action, code) => {
         file.failure ??= code;
       },
-      pieceAgain: (position, length, fingerprint) => again.push({ position, length, fingerprint: fingerprint.slice() }),
+      pieceAgain: (position, length, fingerprint) => again.push({ position, length, fingerprint: new Uint8Array(fingerprint) }),
     });
     this.#context.parts.pool.addOne({
       bytes: task.bytes,

@@ -174,7 +174,7 @@ class Run {
     const { pool } = this.#context.parts;
     const directories = new TargetDirectories(tree, handle, this.#settings);
     const large = new LargeFiles(this.#context, this.#largeFileTarget(directories));
-    await pool.broadcast((thread) => encodeBegin(this.#settings, thread + 1));
+    pool.begin((thread) => encodeBegin(this.#settings, thread + 1));
     try {
       await this.#passes(wanted, scopes, directories, large);
     } finally {

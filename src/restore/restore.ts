@@ -8,3 +8,7 @@ export { ownerRules } from "./owners.ts";
 export type { OwnerMode, OwnerNames, OwnerRules } from "./owners.ts";
 export type { BlockSource, ContentFingerprinter, RestoreThread, SegmentLookup } from "./parts.ts";
 export type { OverwriteMode, RestoreOutcome, RestorePlan, RestoreProblem, RestoreProgress } from "./report.ts";
+export { VerifyRun } from "./verify-repository.ts";
+export type { ContainerAges, RepositoryDamage, VerifyOutcome, VerifyParts, VerifyRunOptions } from "./verify-repository.ts";
+export { ContainerVerifier } from "./container-verifier.ts";
+export type { ContainerVerifierParts } from "./container-verifier.ts";

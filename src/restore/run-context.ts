@@ -111,7 +111,7 @@ export class RunContext {
     problem: (path, action, code) => this.parts.problems.add(path, action, code),
     kindProblem: (path, action, code) => this.parts.problems.addKind(path, action, code),
     again: (path, body, position) => {
-      this.again.push({ path: path.slice(), body: body.slice(), position });
+      this.again.push({ path: new Uint8Array(path), body: new Uint8Array(body), position });
     },
     pieceAgain: () => undefined,
     badBlock: (location, code) => this.parts.places.noteBadBlock(location, code),

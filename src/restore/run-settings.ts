@@ -77,7 +77,7 @@ export function decodeBegin(task: Uint8Array): { readonly settings: RunSettings;
   const prefixLength = reader.u16();
   const pathLength = reader.u32();
   const prefix = textOf(reader.bytes(prefixLength));
-  const path = reader.bytes(pathLength).slice();
+  const path = new Uint8Array(reader.bytes(pathLength));
   const clearsTheWay = (flags & FLAG_CLEARS) !== 0;
   const owners = readOwnerRules(reader);
   return { settings: { overwrite, clearsTheWay, owners, userId, temporaryPrefix: prefix, target: { ...identity, path } }, thread };

@@ -34,8 +34,8 @@ export class SegmentPlaces {
   /** 48 bytes each: volume and name. */
   readonly #names: Uint8Array[] = [];
   readonly #numbers = new Map<string, number>();
-  /** By the ordinals of the index, which a refresh makes void. */
-  #byOrdinal = new Map<number, number>();
+  /** By the ordinals of the index. Whoever reads pages may refresh it, so they hold for a stretch of code without waiting. */
+  readonly #byOrdinal = new Map<number, number>();
   readonly #bad = new Map<string, string>();
   #hasRefreshed = false;
 
@@ -46,6 +46,11 @@ export class SegmentPlaces {
   /** Containers met so far. */
   get containerCount(): number {
     return this.#names.length;
+  }
+
+  containerAt(number: number): { readonly volumeId: VolumeId; readonly container: ContainerName } {
+    const names = hexOf(this.#names[number] as Uint8Array);
+    return { volumeId: names.slice(0, VOLUME_BYTES * 2) as VolumeId, container: names.slice(VOLUME_BYTES * 2) as ContainerName };
   }
 
   /** Fills `into` and returns undefined; or returns the code of why no copy can be read. */
@@ -127,6 +132,7 @@ export class SegmentPlaces {
     let number = this.#byOrdinal.get(ordinal);
     if (number === undefined) {
       number = this.#numberOf(this.#index.containerOf({ run, container }));
+      if (this.#byOrdinal.size === 0) queueMicrotask(() => this.#byOrdinal.clear());
       this.#byOrdinal.set(ordinal, number);
     }
     return number;

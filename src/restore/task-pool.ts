@@ -82,7 +82,15 @@ export class TaskPool {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Gives every thread the same task, outside of the queues; resolves with their results. */
+  /** Gives every thread its first task and does not wait: threads start while the first tasks are planned. */
+  begin(taskFor: (thread: number) => Uint8Array<ArrayBuffer>): void {
+    this.broadcast(taskFor).catch((error: unknown) => {
+      this.#failure ??= error;
+      this.#wake?.();
+    });
+  }
+
+  /** Gives every thread a task outside of the queues; resolves with their results. */
   broadcast(taskFor: (thread: number) => Uint8Array<ArrayBuffer>): Promise<readonly Uint8Array[]> {
     return Promise.all(this.#lanes.map((lane, number) => lane.thread.serve(taskFor(number))));
   }

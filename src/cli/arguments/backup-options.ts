@@ -88,11 +88,13 @@ const COMMAND = "holdfast backup";
 export async function backupRequest(context: CommandContext, values: BackupValues): Promise<BackupOptions> {
   const command = commandOf(context, values);
   const filesFrom = await listsOf(context, values);
-  if (command === undefined && context.positionals.length + filesFrom.length === 0) {
+  // Without a command to run, -- only says that what follows are paths, even if they begin with a dash.
+  const paths = command === undefined ? [...context.positionals, ...(context.commandWords ?? [])] : undefined;
+  if (paths?.length === 0 && filesFrom.length === 0) {
     throw usageError("Nothing was named to back up", COMMAND, "Name at least one PATH.");
   }
   return withoutUndefined({
-    paths: command === undefined ? context.positionals : undefined,
+    paths,
     filesFrom: filesFrom.length > 0 ? filesFrom : undefined,
     command,
     source: values.source,

@@ -1,7 +1,7 @@
 import { defineCommand } from "../command.ts";
 import { EXIT } from "../exit-status.ts";
 import { listLines } from "../text/table.ts";
-import { formatBytes, formatCount } from "../text/units.ts";
+import { counted, formatBytes, formatCount } from "../text/units.ts";
 
 export const statsCommand = defineCommand({
   name: "stats",
@@ -26,11 +26,11 @@ export const statsCommand = defineCommand({
     output.line(`Repository ${repository.id} in ${repository.location}`);
     output.lines(
       listLines([
-        ["images", `${formatCount(statistics.images)} of ${formatCount(statistics.sources)} sources`],
+        ["images", `${formatCount(statistics.images)}, of ${counted(statistics.sources, "source")}`],
         ["all images restored", `${formatBytes(logicalBytes)}${ratio}`],
-        ["stored", `${formatBytes(containerBytes)} in ${formatCount(statistics.containers)} containers`],
+        ["stored", `${formatBytes(containerBytes)} in ${counted(statistics.containers, "container")}`],
         ["segments", formatCount(statistics.segments)],
-        ["index", `${formatBytes(indexBytes)} in ${formatCount(statistics.indexRuns)} runs`],
+        ["index", `${formatBytes(indexBytes)} in ${counted(statistics.indexRuns, "run")}`],
       ]),
     );
     return EXIT.done;

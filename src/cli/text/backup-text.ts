@@ -29,8 +29,7 @@ export function backupLines(report: BackupReport, isVerbose: boolean): string[] 
   const rows: [string, string][] = [
     ["files", parts.join(", ")],
     ["source", sourceText(report, files)],
-    ["read", readText(report)],
-    ["added", addedText(report)],
+    ...(imageId === undefined ? rehearsalRows(report) : storedRows(report)),
   ];
   if (statistics.removed > 0) rows.push(["gone", `${counted(statistics.removed, "entry", "entries")} of the last image`]);
   if (statistics.changedWhileRead > 0)
@@ -43,23 +42,25 @@ export function backupLines(report: BackupReport, isVerbose: boolean): string[] 
 }
 
 function sourceText({ statistics }: BackupReport, files: number): string {
-  const { directories, others } = statistics;
+  const { directories, symbolicLinks } = statistics;
+  const others = symbolicLinks + statistics.others;
   const more = others === 0 ? "" : `, ${counted(others, "link or other entry", "links and other entries")}`;
   return `${formatBytes(statistics.sourceBytes)} in ${counted(files, "file")}, ${counted(directories, "directory", "directories")}${more}`;
 }
 
-function readText({ statistics, durationMs }: BackupReport): string {
+function storedRows({ statistics, durationMs, addedStoredBytes, addedPlainBytes }: BackupReport): [string, string][] {
   const { bytesRead } = statistics;
   // Of a moment nobody can tell a rate.
-  return durationMs < 1000
-    ? formatBytes(bytesRead)
-    : `${formatBytes(bytesRead)} (${formatBytes((bytesRead * 1000) / durationMs)}/s)`;
+  const rate = bytesRead === 0 || durationMs < 1000 ? "" : ` (${formatBytes((bytesRead * 1000) / durationMs)}/s)`;
+  const content = addedPlainBytes === 0 ? "" : `, for ${formatBytes(addedPlainBytes)} of new content`;
+  return [
+    ["read", `${formatBytes(bytesRead)}${rate}`],
+    ["added", `${formatBytes(addedStoredBytes)} to the repository${content}`],
+  ];
 }
 
-function addedText({ imageId, addedStoredBytes, addedPlainBytes }: BackupReport): string {
-  if (imageId === undefined) return "nothing";
-  const added = `${formatBytes(addedStoredBytes)} to the repository`;
-  return addedPlainBytes === 0 ? added : `${added}, for ${formatBytes(addedPlainBytes)} of new content`;
+function rehearsalRows({ statistics }: BackupReport): [string, string][] {
+  return [["to read", formatBytes(statistics.bytesToRead)]];
 }
 
 function verboseRows({ statistics, imageId }: BackupReport): [string, string][] {

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, existsSync, linkSync, lutimesSync, mkdirSync, readdirSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { utf8 } from "../base/bytes.ts";
+import { randomBytes } from "../engine/testing.ts";
+import { KIND_CHARACTER_DEVICE, KIND_FIFO } from "../platform/file-tree.ts";
+import { ImageMaker, MemoryRepository, describeTree, problemsOf, restore, temporaryDirectory, tree } from "./restore-harness.contract.ts";
+
+const isRoot = process.geteuid?.() === 0;
+
+/** A tree of every kind of entry that this user may make. */
+function makeTree(): string {
+  const root = temporaryDirectory();
+  const at = (path: string): string => join(root, path);
+  for (const path of ["empty directory", "a/b/c", "a/b.d", "times"]) mkdirSync(at(path), { recursive: true });
+  writeFileSync(at("a/empty"), "");
+  writeFileSync(at("a/b/small"), "small");
+  writeFileSync(at("a/b/same"), "small");
+  writeFileSync(at("a/b.d/x"), "between a/b and a/b/");
+  for (let i = 0; i < 200; i++) writeFileSync(at(`a/b/c/file ${i}`), `content of file ${i}\n`.repeat(i * 7));
+  writeFileSync(at("a/several segments"), randomBytes(1, 300_000));
+  writeFileSync(at("list of segments"), randomBytes(2, 1_000_000));
+  writeFileSync(at("sparse"), "begin");
+  truncateSync(at("sparse"), 300_000_000);
+  writeFileSync(at("sparse"), "middle", { flag: "r+" });
+  writeFileSync(at("all hole"), "");
+  truncateSync(at("all hole"), 10_000_000);
+  symlinkSync("a/b/small", at("link"));
+  symlinkSync("/nowhere at all", at("dangling"));
+  linkSync(at("a/b/small"), at("a/hard link"));
+  linkSync(at("a/b/small"), at("z hard link"));
+  linkSync(at("list of segments"), at("a/b/large hard link"));
+  const handle = tree.openDirectory(utf8(root));
+  tree.makeNodeAt(handle, utf8("fifo"), KIND_FIFO, 0o640, 0, 0);
+  writeFileSync(Buffer.concat([Buffer.from(`${root}/not utf-8 `), Buffer.from([0xff, 0xfe, 0x80])]), "bytes");
+  writeFileSync(at("n".repeat(255)), "the longest name");
+  for (const [name, mode] of [["setuid", 0o4755], ["setgid", 0o2750], ["sticky", 0o1777], ["closed", 0o000], ["read only", 0o444]] as const) {
+    writeFileSync(at(name), name);
+    chmodSync(at(name), mode);
+  }
+  writeFileSync(at("times/old"), "before 1970");
+  const times = tree.openDirectoryAt(handle, utf8("times"));
+  tree.setModifiedTimeAt(times, utf8("old"), -12_345, 999_999_999);
+  lutimesSync(at("link"), 5, 5);
+  const attributed = tree.openFileAt(handle, utf8("list of segments"));
+  tree.setExtendedAttribute(attributed, { name: utf8("user.small"), value: utf8("value") });
+  tree.setExtendedAttribute(attributed, { name: utf8("user.empty"), value: new Uint8Array(0) });
+  tree.close(attributed);
+  const large = tree.openFileAt(handle, utf8("a".length > 0 ? "read only" : ""));
+  if (isRoot) tree.setExtendedAttribute(large, { name: utf8("user.large"), value: randomBytes(3, 3_000) });
+  tree.close(large);
+  tree.setExtendedAttribute(times, { name: utf8("user.directory"), value: utf8("d") });
+  tree.close(times);
+  if (isRoot) {
+    tree.makeNodeAt(handle, utf8("device"), KIND_CHARACTER_DEVICE, 0o600, 1, 3);
+    chownSync(at("setuid"), 1234, 4321);
+    chmodSync(at("setuid"), 0o4755);
+    chownSync(at("a/b"), 77, 78);
+    execFileSync("chown", ["-h", "5:6", at("link")]);
+  }
+  tree.close(handle);
+  chmodSync(at("empty directory"), 0o1711);
+  chmodSync(at("a/b/c"), 0o555);
+  utimesSync(at("a/b/c"), 1_000_000_000, 1_000_000_000.5);
+  utimesSync(at("a"), 1_100_000_000, 1_100_000_000.25);
+  return root;
+}
+
+describe("a restore", () => {
+  test("brings back every kind of entry with all its attributes", async () => {
+    const source = makeTree();
+    const maker = new ImageMaker();
+    const root = maker.imageOfTree(tree, source);
+    const target = join(temporaryDirectory(), "made/on the way");
+    const outcome = await restore(maker.repository, root, target, { verify: true });
+    assert.deepEqual(problemsOf(outcome), []);
+    assert.deepEqual(describeTree(target), describeTree(source));
+    const expected = describeTree(source);
+    const files = expected.filter(({ kind }) => kind === 2);
+    assert.equal(outcome.plan.files, files.length);
+    assert.equal(outcome.restoredFiles, files.length);
+    assert.equal(outcome.verifiedFiles, files.filter(({ path, linkedTo }) => path === linkedTo).length);
+    assert.deepEqual(
+      { directories: outcome.plan.directories, others: outcome.plan.others, deleted: outcome.deleted, existing: outcome.skippedExisting },
+      { directories: expected.filter(({ kind }) => kind === 1).length, others: expected.filter(({ kind }) => kind > 2).length, deleted: 0, existing: 0 },
+    );
+    assert.deepEqual(readdirSync(target).filter((name) => name.startsWith(".holdfast")), []);
+  });
+
+  test("leaves what is there already, and so can be repeated", async () => {
+    const source = makeTree();
+    const maker = new ImageMaker();
+    const root = maker.imageOfTree(tree, source);
+    const target = temporaryDirectory();
+    await restore(maker.repository, root, target);
+    const before = statSync(join(target, "a/b/small")).ino;
+    maker.repository.reads.length = 0;
+    const outcome = await restore(maker.repository, root, target);
+    assert.deepEqual(problemsOf(outcome), []);
+    assert.equal(outcome.restoredFiles, 0);
+    assert.equal(outcome.skippedUnchanged, outcome.plan.files + outcome.plan.others);
+    assert.equal(statSync(join(target, "a/b/small")).ino, before);
+    const [, ...rest] = describeTree(source);
+    assert.deepEqual(describeTree(target).slice(1), rest);
+    // Only the segment of large extended attributes.
+    assert.ok(maker.repository.reads.length <= 1, `${maker.repository.reads.length} blocks read`);
+  });
+
+  test("plans without touching anything", async () => {
+    const source = makeTree();
+    const maker = new ImageMaker();
+    const root = maker.imageOfTree(tree, source);
+    const target = join(temporaryDirectory(), "not made");
+    const planned = await restore(maker.repository, root, target, { dryRun: true });
+    assert.equal(existsSync(target), false);
+    assert.equal(maker.repository.reads.length, 0);
+    const { plan } = await restore(maker.repository, root, target);
+    assert.deepEqual(planned, { ...planned, plan, restoredFiles: 0, restoredBytes: 0, problemCount: 0 });
+    assert.ok(plan.containers > 1 && plan.segments > 200 && plan.storedBytes > 1_000_000);
+  });
+});
+
+describe("a selection", () => {
+  const build = (): { maker: ImageMaker; root: ReturnType<ImageMaker["image"]> } => {
+    const maker = new ImageMaker(new MemoryRepository());
+    const root = maker.image(
+      ["", maker.directory({ mode: 0o711 })],
+      ["home", maker.directory({ mode: 0o751 })],
+      ["home/ann", maker.directory({ mode: 0o700 })],
+      ["home/ann/notes", maker.file("notes of ann")],
+      ["home/ann-marie", maker.directory()],
+      ["home/ann-marie/notes", maker.file("notes of ann-marie")],
+      ["home/bob", maker.directory()],
+      ["home/bob/x", maker.file("x")],
+      ["top", maker.file("top")],
+    );
+    return { maker, root };
+  };
+
+  test("brings back paths with all below them and the directories on the way", async () => {
+    const { maker, root } = build();
+    const target = temporaryDirectory();
+    chmodSync(target, 0o755);
+    const outcome = await restore(maker.repository, root, target, { paths: [utf8("/home/ann"), utf8("//home/bob/x/")] });
+    assert.deepEqual(problemsOf(outcome), []);
+    assert.deepEqual(
+      describeTree(target).map(({ path, mode }) => [path, mode]),
+      [
+        // A target that was there keeps what it has.
+        ["", "755"],
+        ["home", "751"],
+        ["home/ann", "700"],
+        ["home/ann/notes", "644"],
+        ["home/bob", "755"],
+        ["home/bob/x", "644"],
+      ],
+    );
+    assert.equal(outcome.plan.files, 2);
+  });
+
+  test("leaves directories on the way alone when they exist", async () => {
+    const { maker, root } = build();
+    const target = temporaryDirectory();
+    mkdirSync(join(target, "home"));
+    chmodSync(join(target, "home"), 0o770);
+    await restore(maker.repository, root, target, { paths: [utf8("/home/ann/notes")] });
+    assert.deepEqual(
+      describeTree(target, { withRoot: false }).map(({ path, mode }) => [path, mode]),
+      [
+        ["home", "770"],
+        ["home/ann", "700"],
+        ["home/ann/notes", "644"],
+      ],
+    );
+  });
+
+  test("refuses what the image lacks before anything is touched", async () => {
+    const { maker, root } = build();
+    const target = join(temporaryDirectory(), "not made");
+    const paths = [utf8("/home/bob"), utf8("/home/an")];
+    await assert.rejects(restore(maker.repository, root, target, { paths }), { code: "PATH_NOT_IN_IMAGE", message: /"\/home\/an"/ });
+    await assert.rejects(restore(maker.repository, root, target, { paths: [utf8("home/bob")] }), { code: "USAGE" });
+    await assert.rejects(restore(maker.repository, root, target, { paths: [utf8("/home/../etc")] }), { code: "USAGE" });
+    assert.equal(existsSync(target), false);
+  });
+});

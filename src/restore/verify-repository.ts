@@ -1,0 +1,191 @@
+// Proves that what is stored can be restored: first the structure of the images, then, when asked for, the data of all
+// containers or of those that were verified longest ago.
+
+import { HoldfastError } from "../base/errors.ts";
+import type { ContainerName, Volume, VolumeId } from "../media/volume.ts";
+import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
+import { decodeContainerReport, encodeContainerTask } from "./container-report.ts";
+import type { ContainerDamage, ContainerPlace, ContainerReport } from "./container-report.ts";
+import type { RestoreThread, SegmentLookup } from "./parts.ts";
+import { StructureCheck } from "./structure-check.ts";
+import { TaskPool } from "./task-pool.ts";
+
+/** Remembers when containers were verified; losing it costs time. */
+export interface ContainerAges {
+  /** Milliseconds since 1970 of the last verification that found it intact; undefined when there was none. */
+  verifiedAt(volume: VolumeId, container: ContainerName): number | undefined;
+  /** Called once for each container that was to be read. */
+  noteVerified(volume: VolumeId, container: ContainerName, result: "intact" | "damaged" | "missing"): void;
+}
+
+export interface VerifyParts {
+  readonly source: PageSource;
+  readonly index: SegmentLookup;
+  readonly volumes: readonly Volume[];
+  /** Each with a ContainerVerifier behind it; not used when no data is read. */
+  readonly threads: readonly RestoreThread[];
+  readonly ages: ContainerAges;
+}
+
+export interface VerifyRunOptions {
+  readonly images: readonly { readonly id: string; readonly root: EntryTreeRoot }[];
+  /** The share of containers to read, 0 to 1; none unless given. */
+  readonly readData?: number | undefined;
+  readonly onProgress?:
+    | ((progress: { readonly phase: "images" | "containers"; readonly done: number; readonly total: number }) => void)
+    | undefined;
+  readonly onDamage?: ((damage: RepositoryDamage) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RepositoryDamage {
+  /** "image …" or "container …". */
+  readonly what: string;
+  readonly problem: string;
+  readonly code: string;
+}
+
+export interface VerifyOutcome {
+  readonly images: number;
+  /** Distinct ones: what images share is looked at once. */
+  readonly entries: number;
+  readonly segments: number;
+  readonly containersChecked: number;
+  readonly containers: number;
+  readonly bytesRead: number;
+  readonly damages: readonly RepositoryDamage[];
+}
+
+const PAGES_PER_TURN = 32;
+/** Containers on their way for each thread: the next one is known when one is done. */
+const TASKS_PER_THREAD = 2;
+
+export class VerifyRun {
+  readonly #parts: VerifyParts;
+
+  constructor(parts: VerifyParts) {
+    this.#parts = parts;
+  }
+
+  /** Never stops at damage; throws INTERRUPTED, what a thread failed with, and when a volume cannot be listed. */
+  async run(options: VerifyRunOptions): Promise<VerifyOutcome> {
+    const damages: RepositoryDamage[] = [];
+    const onDamage = (what: string, problem: string, code: string): void => {
+      const damage = { what, problem, code };
+      damages.push(damage);
+      options.onDamage?.(damage);
+    };
+    const check = await this.#checkStructure(options, onDamage);
+    const all = await this.#listContainers();
+    const data = await this.#readData(options, this.#chosen(all, options.readData ?? 0), onDamage);
+    return {
+      images: options.images.length,
+      entries: check.entries,
+      segments: check.segments,
+      containersChecked: data.containers,
+      containers: all.length,
+      bytesRead: data.bytes,
+      damages,
+    };
+  }
+
+  async #checkStructure(
+    { images, onProgress, signal }: VerifyRunOptions,
+    onDamage: (what: string, problem: string, code: string) => void,
+  ): Promise<StructureCheck> {
+    const { source, index, volumes } = this.#parts;
+    let untilTurn = PAGES_PER_TURN;
+    const turn = async (): Promise<void> => {
+      if (--untilTurn > 0) return;
+      untilTurn = PAGES_PER_TURN;
+      // Pages of a local volume come without waiting: nobody else would ever get a turn, not even the signal to stop.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (signal?.aborted === true) throw interrupted();
+    };
+    const check = new StructureCheck({ source, index, volumes: new Map(volumes.map((volume) => [volume.id, volume])), onDamage, turn });
+    for (const [done, { id, root }] of images.entries()) {
+      onProgress?.({ phase: "images", done, total: images.length });
+      await check.checkImage(id, root);
+    }
+    await check.checkContainers();
+    onProgress?.({ phase: "images", done: images.length, total: images.length });
+    return check;
+  }
+
+  async #listContainers(): Promise<readonly ContainerPlace[]> {
+    const all: ContainerPlace[] = [];
+    for (const volume of this.#parts.volumes) {
+      for (const container of await volume.listContainers()) all.push({ volumeId: volume.id, container });
+    }
+    return all;
+  }
+
+  /** Those never verified, then those verified longest ago; equal ones in the order of their names, which is as good as any. */
+  #chosen(all: readonly ContainerPlace[], share: number): readonly ContainerPlace[] {
+    const { ages } = this.#parts;
+    const count = Math.ceil(Math.min(1, Math.max(0, share)) * all.length);
+    if (count === 0) return [];
+    const aged = all.map((place) => ({ place, age: ages.verifiedAt(place.volumeId, place.container) ?? -Infinity }));
+    aged.sort((a, b) => (a.age === b.age ? (a.place.container < b.place.container ? -1 : 1) : a.age - b.age));
+    return aged.slice(0, count).map(({ place }) => place);
+  }
+
+  async #readData(
+    { onProgress, signal }: VerifyRunOptions,
+    chosen: readonly ContainerPlace[],
+    onDamage: (what: string, problem: string, code: string) => void,
+  ): Promise<{ readonly containers: number; readonly bytes: number }> {
+    const { threads, ages } = this.#parts;
+    if (chosen.length === 0) return { containers: 0, bytes: 0 };
+    const pool = new TaskPool(threads);
+    let done = 0;
+    let bytes = 0;
+    onProgress?.({ phase: "containers", done, total: chosen.length });
+    try {
+      for (const place of chosen) {
+        pool.addOne({
+          bytes: encodeContainerTask(place),
+          done: (packed) => {
+            const report = decodeContainerReport(packed);
+            bytes += report.bytesRead;
+            done++;
+            for (const damage of report.damages) onDamage(`container ${place.container}`, describeDamage(damage), damage.code);
+            ages.noteVerified(place.volumeId, place.container, resultOf(report));
+            onProgress?.({ phase: "containers", done, total: chosen.length });
+          },
+        });
+        await settle(pool, threads.length * TASKS_PER_THREAD, signal);
+      }
+      await settle(pool, 0, signal);
+    } finally {
+      await pool.cancel();
+    }
+    return { containers: done, bytes };
+  }
+}
+
+async function settle(pool: TaskPool, count: number, signal: AbortSignal | undefined): Promise<void> {
+  while (pool.pending > count) {
+    if (signal?.aborted === true) throw interrupted();
+    await pool.progress();
+  }
+  pool.check();
+}
+
+function resultOf({ damages }: ContainerReport): "intact" | "damaged" | "missing" {
+  if (damages.length === 0) return "intact";
+  return damages[0]?.code === "SEGMENT_MISSING" ? "missing" : "damaged";
+}
+
+function describeDamage({ problem, blockOffset, segments }: ContainerDamage): string {
+  if (blockOffset === undefined) return problem;
+  return `the block at byte ${blockOffset}: ${problem} (${segments} segment${segments === 1 ? "" : "s"} affected)`;
+}
+
+function interrupted(): HoldfastError {
+  return new HoldfastError("INTERRUPTED", {
+    message: "The verification was interrupted",
+    retry: "now",
+    hint: "What was verified so far is remembered; the next run goes on with the rest when it is given a share.",
+  });
+}

@@ -10,6 +10,7 @@ import { decodeReply, writeCommit, writeContentEnd, writeEntry, writePackedConte
 import { LocalReceiver } from "./backup-connection.ts";
 import type { BackupRunContext } from "./backup-connection.ts";
 import type { Opened } from "./opened.ts";
+import { reconcileContainers } from "./reconcile-containers.ts";
 import type { BackupOptions, BackupReport } from "./types.ts";
 
 export async function backUpCommand(opened: Opened, options: BackupOptions, context: BackupRunContext): Promise<BackupReport> {
@@ -19,6 +20,7 @@ export async function backUpCommand(opened: Opened, options: BackupOptions, cont
   const path = checkedName(fileName);
   const host = options.host ?? services.host.name;
   const name = { source: options.source ?? `${host}:/${fileName}`, host, paths: [`/${fileName}`] };
+  await reconcileContainers(opened, context.session.id, account);
   await using receiver = new LocalReceiver(opened, options, context, { checkpoint: undefined, images: [], checkpoints: [] }, name);
   const { writers, connection } = receiver;
   const reader = new StreamReader({
@@ -65,7 +67,6 @@ export async function backUpCommand(opened: Opened, options: BackupOptions, cont
     sizeBytes: account.statistics.bytesRead,
     recheck: false,
     changedWhileRead: false,
-    fixedSegments: false,
   });
   const messages = new ByteWriter();
   writeEntry(messages, { path, body: body.peek(), contentFollows: true });
@@ -75,7 +76,7 @@ export async function backUpCommand(opened: Opened, options: BackupOptions, cont
   const encoded = await connection.send(messages.take());
   const reply = encoded === undefined ? undefined : decodeReply(encoded);
   if (reply?.type !== "committed") throw new Error("Broken invariant: a commit is answered with the image");
-  await receiver.tidy();
+  await receiver.tidy(account);
   return account.report(name, reply.imageId, undefined);
 }
 

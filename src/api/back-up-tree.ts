@@ -1,6 +1,7 @@
 // Backs up a tree of files: opens what both halves need and lets them talk.
 
-import { ByteWriter, textOf } from "../base/bytes.ts";
+import { ByteWriter, hexOf, textOf } from "../base/bytes.ts";
+import { HoldfastError } from "../base/errors.ts";
 import { BackupRun, ReaderPool, TrackLogStore, rehearsedRead } from "../client/client.ts";
 import type { BackupConnection, BackupRunParts, TrackLog, TrackLogWriter } from "../client/client.ts";
 import { decodeReply, encodeReply, readClientMessages, writeBaseOffer } from "../formats/stream.ts";
@@ -18,6 +19,7 @@ import type { SourceName } from "./backup-source.ts";
 import { chooseBases } from "./choose-bases.ts";
 import type { BaseCandidate, BaseChoice } from "./choose-bases.ts";
 import type { Opened } from "./opened.ts";
+import { reconcileContainers } from "./reconcile-containers.ts";
 import { rescanChooser } from "./rescan.ts";
 import type { BackupOptions, BackupReport } from "./types.ts";
 
@@ -28,12 +30,13 @@ export async function backUpTree(opened: Opened, options: BackupOptions, context
   const { account } = context;
   const { name, walk, tree } = openSource(opened, options, account);
   try {
-    const choice = await chooseBases(opened, name, (text) => account.notice(text));
+    const isWhole = await reconcileContainers(opened, context.session.id, account);
+    const choice = await chooseBases(opened, name, { isWhole, onNotice: (text) => account.notice(text) });
     await using receiver = new LocalReceiver(opened, options, context, choice, name);
     const { writers, connection } = receiver;
     const store = trackLogStore(opened, name);
     const bases = await offerBases(opened, choice, store, connection, account);
-    const logWriter = store.begin(bases.trackLog);
+    const logWriter = withoutFailing(account, "The track log cannot be written", () => store.begin(bases.trackLog));
     try {
       const run = new BackupRun({
         ...runParts(opened, options, account, walk, tree, bases.record),
@@ -46,11 +49,14 @@ export async function backUpTree(opened: Opened, options: BackupOptions, context
       await run.sendEntries();
       takeCounts(account, walk);
       const imageId = await run.commit(JSON.stringify({ base: bases.imageId ?? null }));
-      store.commit(logWriter, imageId, account.startedAtMs);
-      await receiver.tidy();
+      // The image is safe. What follows makes the next backup faster and must not make this one fail.
+      if (logWriter !== undefined) {
+        withoutFailing(account, "The track log cannot be written", () => store.commit(logWriter, imageId, account.startedAtMs));
+      }
+      await receiver.tidy(account);
       return account.report(name, imageId, bases.imageId);
     } catch (error) {
-      logWriter.discard();
+      logWriter?.discard();
       throw error;
     } finally {
       bases.trackLog?.close();
@@ -64,7 +70,7 @@ export async function backUpTree(opened: Opened, options: BackupOptions, context
 export async function rehearseTree(opened: Opened, options: BackupOptions, account: BackupAccount): Promise<BackupReport> {
   const { name, walk, tree } = openSource(opened, options, account);
   try {
-    const choice = await chooseBases(opened, name, (text) => account.notice(text));
+    const choice = await chooseBases(opened, name, { isWhole: true, onNotice: (text) => account.notice(text) });
     const base = choice.images[0];
     const images = base === undefined ? [] : [await openBaseImage(opened.reader, treeRootOf(base.root))];
     const run = new BackupRun({
@@ -101,7 +107,8 @@ function openSource(
   if (notice !== undefined) account.notice(notice);
   const selection = selectionOf(options, services.host.workingDirectory);
   const name = nameSource(options, selection, services.host.name);
-  const walk = openWalk(tree, services.files, selection, options, {
+  const ownPlaces = [opened.repository.layout.root, `${opened.cacheDirectory}/${hexOf(opened.repository.id)}`];
+  const walk = openWalk({ tree, files: services.files, selection, options, ownPlaces }, {
     onProblem: (problem) => account.walkProblem(problem),
     onNotice: (walkNotice) => account.walkNotice(walkNotice),
   });
@@ -154,6 +161,17 @@ function takeCounts(account: BackupAccount, walk: TreeWalk): void {
   account.statistics.socketsSkipped = walk.counts.sockets;
 }
 
+/** For what only serves speed: a failure becomes a notice. */
+function withoutFailing<T>(account: BackupAccount, what: string, action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    account.notice(`${what}: ${error.message} The next backup will take longer.`);
+    return undefined;
+  }
+}
+
 // --- bases and track logs ------------------------------------------------------------------------
 
 interface AcceptedBases {
@@ -204,6 +222,7 @@ function trackLogStore(opened: Opened, name: SourceName): TrackLogStore {
     key: repository.keyRing.trackLog,
     repositoryId: repository.id,
     fingerprintOf: (bytes) => fingerprinters.page.of(bytes),
+    pages: opened.reader,
     cacheDirectory,
     source: name.source,
     processId: services.host.processId,
@@ -211,13 +230,14 @@ function trackLogStore(opened: Opened, name: SourceName): TrackLogStore {
   });
 }
 
-function mirrorOf(opened: Opened, logWriter: TrackLogWriter, trackLog: TrackLog | undefined): ImageBuilder {
+function mirrorOf(opened: Opened, logWriter: TrackLogWriter | undefined, trackLog: TrackLog | undefined): ImageBuilder {
   return new ImageBuilder({
     sink: { storePage: (kind, bytes) => opened.fingerprinters[kind].of(bytes) },
-    onPageBuilt: (reference, bytes) => logWriter.add(reference, bytes),
+    onPageBuilt: (reference, bytes) => logWriter?.add(reference, bytes),
     onPageTaken: async (page, base) => {
-      if (base === trackLog?.image) logWriter.add(page);
-      else logWriter.add(page, await base.load(page));
+      const isCopy = trackLog !== undefined && base === trackLog.image && !trackLog.isDamaged(page);
+      if (isCopy) logWriter?.add(page);
+      else logWriter?.add(page, await base.load(page));
     },
   });
 }

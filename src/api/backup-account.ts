@@ -82,7 +82,7 @@ export class BackupAccount {
 
   /** What is known of the image before anything is read. */
   describe(name: SourceName): ImageDescription {
-    const { exclude, oneFileSystem, compression } = this.#options;
+    const { exclude = [], excludeFiles = [], excludeIfPresent = [], excludeCaches, oneFileSystem, compression } = this.#options;
     return {
       source: name.source,
       host: name.host,
@@ -91,7 +91,10 @@ export class BackupAccount {
       tags: this.#options.tags ?? [],
       startedAtMs: this.startedAtMs,
       options: {
-        ...(exclude === undefined || exclude.length === 0 ? {} : { exclude }),
+        ...(exclude.length === 0 ? {} : { exclude }),
+        ...(excludeFiles.length === 0 ? {} : { excludeFiles }),
+        ...(excludeIfPresent.length === 0 ? {} : { excludeIfPresent }),
+        ...(excludeCaches === true ? { excludeCaches } : {}),
         ...(oneFileSystem === true ? { oneFileSystem } : {}),
         ...(compression === undefined ? {} : { compression }),
       },

@@ -1,5 +1,6 @@
 // Both halves in one process: the receiving half of a backup with all it needs, and the way messages reach it.
 
+import { HoldfastError } from "../base/errors.ts";
 import type { BackupConnection } from "../client/client.ts";
 import { encodeReply } from "../formats/stream.ts";
 import { tidyIndex } from "../repository/repository.ts";
@@ -63,9 +64,14 @@ export class LocalReceiver implements AsyncDisposable {
     };
   }
 
-  /** After the commit: keeps the number of index runs small. */
-  async tidy(): Promise<void> {
-    await tidyIndex(this.#indexLocation);
+  /** After the commit: keeps the number of index runs small. The next backup will do it when this one cannot. */
+  async tidy(account: BackupAccount): Promise<void> {
+    try {
+      await tidyIndex(this.#indexLocation);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      account.notice(`The index could not be tidied: ${error.message}`);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

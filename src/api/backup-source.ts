@@ -2,9 +2,10 @@
 
 import { HoldfastError } from "../base/errors.ts";
 import { textOf, utf8 } from "../base/bytes.ts";
+import type { BackupRunSettings } from "../client/client.ts";
 import type { FileTree } from "../platform/file-tree.ts";
 import type { Files } from "../platform/files.ts";
-import { PatternList, SelectionBuilder, chooseSegmentation, parsePatternFile, walkTree } from "../sources/files/files.ts";
+import { PatternList, SelectionBuilder, chooseSegmentation, literalPattern, parsePatternFile, walkTree } from "../sources/files/files.ts";
 import type { Selection, TreeWalk, WalkNotice, WalkProblem } from "../sources/files/files.ts";
 import type { BackupOptions } from "./types.ts";
 
@@ -39,24 +40,29 @@ export function selectionOf(options: BackupOptions, workingDirectory: string): S
 export function nameSource(options: BackupOptions, selection: Selection, hostName: string): SourceName {
   const host = options.host ?? hostName;
   const paths: string[] = [];
-  for (let i = 0; i < selection.count && i < PATHS_NAMED; i++) paths.push(`/${textOf(selection.path(i))}`);
+  for (let i = 0; i < selection.count && i < PATHS_RECORDED; i++) paths.push(`/${textOf(selection.path(i))}`);
   const more = selection.count > PATHS_NAMED ? ` and ${selection.count - PATHS_NAMED} more` : "";
-  return { source: options.source ?? `${host}:${paths.join(",")}${more}`, host, paths };
+  return { source: options.source ?? `${host}:${paths.slice(0, PATHS_NAMED).join(",")}${more}`, host, paths };
 }
 
-const PATHS_NAMED = 16;
+const PATHS_NAMED = 8;
+const PATHS_RECORDED = 1_000;
 
-export function openWalk(
-  tree: FileTree,
-  files: Files,
-  selection: Selection,
-  options: BackupOptions,
-  listeners: WalkListeners,
-): TreeWalk {
+export interface WalkParts {
+  readonly tree: FileTree;
+  readonly files: Files;
+  readonly selection: Selection;
+  readonly options: BackupOptions;
+  /** Absolute paths of what is Holdfast's own: a repository inside its own source would grow with every backup. */
+  readonly ownPlaces: readonly string[];
+}
+
+export function openWalk({ tree, files, selection, options, ownPlaces }: WalkParts, listeners: WalkListeners): TreeWalk {
+  const own = ownPlaces.map((path) => literalPattern(utf8(path)));
   return walkTree({
     tree,
     selection,
-    excludes: new PatternList(excludePatterns(files, options)),
+    excludes: new PatternList([...excludePatterns(files, options), ...own]),
     oneFileSystem: options.oneFileSystem ?? false,
     excludeCaches: options.excludeCaches ?? false,
     excludeIfPresent: (options.excludeIfPresent ?? []).map(utf8),
@@ -77,12 +83,10 @@ function excludePatterns(files: Files, options: BackupOptions): readonly Uint8Ar
 }
 
 /** Segment size for files that are changed in place, undefined for all others. */
-export function segmentationOf(
-  options: BackupOptions,
-): (path: Uint8Array, pathLength: number, sizeBytes: number, allocatedBytes: number) => number | undefined {
-  const rules = { fixedSegments: new PatternList((options.fixedSegments ?? []).map(utf8)) };
-  return (path, pathLength, sizeBytes, allocatedBytes) => {
-    const segmentation = chooseSegmentation({ path, pathLength, sizeBytes, allocatedBytes }, rules);
+export function segmentationOf(options: BackupOptions): BackupRunSettings["fixedSegmentBytes"] {
+  const fixedSegments = new PatternList((options.fixedSegments ?? []).map(utf8));
+  return (file, before) => {
+    const segmentation = chooseSegmentation(file, { fixedSegments, before });
     return segmentation.kind === "fixed" ? segmentation.segmentBytes : undefined;
   };
 }

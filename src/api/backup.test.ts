@@ -257,7 +257,7 @@ test("an interrupted backup leaves a checkpoint, and the next one continues from
     checkpointBytes: 1_000_000,
     signal: controller.signal,
     onProgress: ({ bytesDone }) => {
-      if (bytesDone > 20_000_000) controller.abort();
+      if (bytesDone > 12_000_000) controller.abort();
     },
   });
   await assert.rejects(interrupted, { code: "INTERRUPTED" });
@@ -339,4 +339,71 @@ test("the image says who made it, of what, and on which base", async () => {
   );
   assert.equal((await t.repository.image("latest")).record.base, first.imageId);
   assert.equal((await t.repository.image(id(second).slice(0, 10))).id, second.imageId);
+});
+
+test("a container that is gone is noticed, and what it held is stored again, so that old and new images are whole", async () => {
+  await using first = await temporaryRepository();
+  fill(first.source, 200, 400);
+  await settled();
+  const before = await first.backUp();
+  const containers = readdirSync(join(first.path, "volumes", "main", "containers"), { recursive: true, withFileTypes: true });
+  for (const entry of containers) if (entry.isFile()) rmSync(join(entry.parentPath, entry.name));
+  const t = await first.reopen();
+  const after = await t.backUp();
+  assert.match(after.notices.join("\n"), /containers are missing/);
+  assert.equal(after.statistics.bytesRead, before.statistics.bytesRead);
+  const path = join(t.source, "file-150");
+  for (const report of [after, before]) assert.equal((await contentOf(t, id(report), path)).toString(), "150 ".repeat(400));
+});
+
+test("what a killed backup has published but not indexed is taken in and not stored again", async () => {
+  await using first = await temporaryRepository();
+  fill(first.source, 200, 4_000);
+  await first.backUp();
+  // As if it had been killed between the containers and the index: no run, no image.
+  for (const place of ["index", "volumes/main/images"]) {
+    for (const name of readdirSync(join(first.path, place))) rmSync(join(first.path, place, name));
+  }
+  const report = await (await first.reopen()).backUp();
+  assert.equal(report.statistics.filesNew, 200);
+  assert.ok(report.addedPlainBytes < 64 * 1024, `${report.addedPlainBytes} bytes stored again`);
+});
+
+test("a damaged chunk of the track log is made up for by the image's own pages, and not handed on", async () => {
+  await using t = await temporaryRepository();
+  fill(t.source, 400);
+  await settled();
+  await t.backUp();
+  const logs = (): string[] =>
+    readdirSync(t.cache, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.name.endsWith(".track"))
+      .map((entry) => join(entry.parentPath, entry.name))
+      .toSorted();
+  const [log = ""] = logs();
+  const bytes = readFileSync(log);
+  bytes[200] = (bytes[200] as number) ^ 1;
+  chmodSync(log, 0o600);
+  writeFileSync(log, bytes);
+  for (let i = 0; i < 2; i++) {
+    const report = await t.backUp();
+    assert.equal(report.statistics.bytesRead, 0);
+    assert.equal(report.statistics.filesUnchanged, 400);
+  }
+});
+
+test("a cache directory that cannot be written costs the track log and nothing else", async () => {
+  await using t = await temporaryRepository();
+  fill(t.source, 5);
+  writeFileSync(t.cache, "a file where the directory should be");
+  const report = await t.backUp();
+  assert.ok(report.imageId !== undefined);
+  assert.match(report.notices.join("\n"), /track log cannot be written/);
+});
+
+test("a repository inside its own source is left out", async () => {
+  await using t = await temporaryRepository();
+  fill(t.source, 3);
+  const report = await t.backUp({ paths: [t.directory] });
+  const inside = (await pathsOf(t, id(report))).filter((path) => path.startsWith(`${t.path}/`) || path.startsWith(`${t.cache}/`));
+  assert.deepEqual(inside, []);
 });

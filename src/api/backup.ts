@@ -12,6 +12,11 @@ import type { BackupOptions, BackupReport } from "./types.ts";
 export async function runBackup(opened: Opened, options: BackupOptions): Promise<BackupReport> {
   const { services } = opened;
   const account = new BackupAccount(services, options);
+  if (options.dryRun === true && options.command !== undefined) {
+    throw new HoldfastError("USAGE", {
+      message: "A command's output cannot be rehearsed: what it would write is not known before it runs",
+    });
+  }
   if (options.dryRun === true) return rehearseTree(opened, options, account);
   if (options.before !== undefined) await runBefore(opened, options.before);
   let report: BackupReport | undefined;

@@ -68,7 +68,6 @@ export function entryBody(changes: Partial<EntryBody> = {}): EntryBody {
     sizeBytes: 0,
     recheck: false,
     changedWhileRead: false,
-    fixedSegments: false,
     ...changes,
   };
 }

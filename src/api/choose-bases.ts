@@ -24,9 +24,16 @@ export interface BaseChoice {
 
 const IMAGES_OFFERED = 3;
 
-export async function chooseBases(opened: Opened, name: SourceName, onNotice: (notice: string) => void): Promise<BaseChoice> {
+export interface BaseChoiceOptions {
+  /** False when containers are missing: then every image may lean on what is lost, and none is a base. */
+  readonly isWhole: boolean;
+  readonly onNotice: (notice: string) => void;
+}
+
+export async function chooseBases(opened: Opened, name: SourceName, { isWhole, onNotice }: BaseChoiceOptions): Promise<BaseChoice> {
   const { catalog, changes } = await opened.openedCatalog();
   for (const { name: record, problem } of changes.damaged) onNotice(`Record ${record.slice(0, 16)} is damaged: ${problem.message}`);
+  if (!isWhole) return { checkpoint: undefined, images: [], checkpoints: [] };
   const own = catalog.images({ source: name.source }).slice(-IMAGES_OFFERED).toReversed();
   const others = own.length > 0 ? [] : catalog.images({ host: name.host }).filter((image) => overlaps(image, name));
   const images: BaseCandidate[] = [];

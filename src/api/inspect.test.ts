@@ -162,7 +162,6 @@ describe("a repository of two images", async () => {
       sizeBytes: 0,
       recheck: false,
       changedWhileRead: false,
-      fixedSegments: false,
     });
     assert.ok(modified !== undefined && changed !== undefined);
     const { segments: inline } = entries.at(-1) as { segments: { kind: string; length: number; fingerprint: string }[] };

@@ -60,6 +60,11 @@ export class Opened {
     return this.#reader;
   }
 
+  /** For the index alone. */
+  refreshIndex(): void {
+    this.#index?.refresh();
+  }
+
   /** Sees what this and other processes have written since index and catalog were opened. Every job begins with it. */
   async refresh(): Promise<void> {
     this.#index?.refresh();

@@ -11,20 +11,31 @@ import type { RebuildReport } from "./types.ts";
 
 export function rebuildAll(opened: Opened, onProgress: (done: number, total: number) => void): Promise<RebuildReport> {
   return inSession(opened, async (session) => {
-    const damaged: { container: string; problem: string }[] = [];
-    // Taken before the containers are listed: those then hold everything that these runs know.
-    const replaces = listRuns(opened.services.files, opened.repository.layout.index);
-    const rebuilt = await rebuildIndex({
-      ...opened.indexLocation,
-      random: opened.services.random,
-      session: session.id,
-      replaces,
-      containers: allContainers(opened, onProgress, (container, problem) => damaged.push({ container, problem })),
-    });
+    const rebuilt = await rebuildIndexFrom(opened, session.id, onProgress);
     const catalog = await opened.catalog();
     await rebuildCatalog(catalog, opened.catalogSource());
-    return { containers: rebuilt.containers, segments: rebuilt.segments, images: catalog.imageIds().length, damaged };
+    return { ...rebuilt, images: catalog.imageIds().length };
   });
+}
+
+/** Replaces all runs by what the containers on the volumes say of themselves. */
+export async function rebuildIndexFrom(
+  opened: Opened,
+  sessionId: string,
+  onProgress: (done: number, total: number) => void = () => undefined,
+): Promise<Omit<RebuildReport, "images">> {
+  const damaged: { container: string; problem: string }[] = [];
+  // Taken before the containers are listed: those then hold everything that these runs know.
+  const replaces = listRuns(opened.services.files, opened.repository.layout.index);
+  const { containers, segments } = await rebuildIndex({
+    ...opened.indexLocation,
+    random: opened.services.random,
+    session: sessionId,
+    replaces,
+    containers: allContainers(opened, onProgress, (container, problem) => damaged.push({ container, problem })),
+  });
+  opened.refreshIndex();
+  return { containers, segments, damaged };
 }
 
 async function* allContainers(

@@ -1,6 +1,7 @@
 // A restore from beginning to end: threads, plan, passes, report.
 
 import { utf8 } from "../base/bytes.ts";
+import { HoldfastError } from "../base/errors.ts";
 import { Restore, ownerRules } from "../restore/restore.ts";
 import { treeRootOf } from "../server/server.ts";
 import type { ImageId } from "../model/image.ts";
@@ -11,6 +12,7 @@ import { WorkerPool } from "./worker-pool.ts";
 
 /** Restores what was chosen; problems with single entries are in the report. */
 export function runRestore(opened: Opened, image: ImageSummary, options: RestoreOptions): Promise<RestoreReport> {
+  if (options.delete === true && options.deleteExcluded !== true) requireComplete(image);
   const restore = (): Promise<RestoreReport> => restoreImage(opened, image, options);
   if (options.dryRun === true) return opened.refresh().then(restore);
   return asJob(opened, "restore", restore, ({ problemCount }) => ({
@@ -19,6 +21,21 @@ export function runRestore(opened: Opened, image: ImageSummary, options: Restore
     detail: options.target,
   }));
 }
+
+/** What a backup left out on purpose, or could not read, is no reason to remove it. */
+function requireComplete({ id, record }: ImageSummary): void {
+  const leftOut = LEAVING_OUT.filter((option) => option in record.options);
+  const unreadable = record.unreadable.count > 0 ? [`${record.unreadable.count} entries could not be read`] : [];
+  const reasons = [...leftOut, ...unreadable];
+  if (reasons.length === 0) return;
+  throw new HoldfastError("TARGET_CONFLICT", {
+    message: `Image ${id.slice(0, 8)} does not hold all there was (${reasons.join(", ")}), so what it lacks must not be deleted`,
+    context: { image: id },
+    hint: "Restore without --delete, or add --delete-excluded to delete those things as well.",
+  });
+}
+
+const LEAVING_OUT = ["exclude", "excludeFiles", "excludeIfPresent", "excludeCaches", "oneFileSystem"] as const;
 
 async function restoreImage(opened: Opened, image: ImageSummary, options: RestoreOptions): Promise<RestoreReport> {
   const { services, index, reader } = opened;

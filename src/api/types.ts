@@ -148,6 +148,8 @@ export interface RestoreOptions {
   readonly overwrite?: OverwriteMode;
   /** Remove what the image does not have from the directories that are restored. */
   readonly delete?: boolean;
+  /** With `delete`: also for an image that left things out on purpose or could not read some; else that is refused. */
+  readonly deleteExcluded?: boolean;
   /** Read what was written and compare fingerprints. */
   readonly verify?: boolean;
   readonly dryRun?: boolean;

@@ -5,7 +5,7 @@ import { Cutter as ContentCutter, createFingerprinter } from "../engine/engine.t
 import { FileReader } from "../client/client.ts";
 import { openDirectoryVolume, temporaryNames } from "../media/media.ts";
 import type { WorkerPort } from "../platform/threads.ts";
-import { BlockReader, CentralIndex, KeyRing, SegmentWriter, SessionSegments } from "../repository/repository.ts";
+import { BlockReader, CentralIndex, KeyRing, SegmentWriter, SessionSegments, isRunVanished } from "../repository/repository.ts";
 import { RestoreWriter } from "../restore/restore.ts";
 import type { Services } from "./services.ts";
 import { plainError } from "./worker-messages.ts";
@@ -66,6 +66,17 @@ function createRestoreService(setup: Extract<WorkerSetup, { role: "restore" }>, 
   });
 }
 
+/** The tables of the main thread where its runs still exist; else whatever runs there are by now. */
+function openIndex(setup: Extract<WorkerSetup, { role: "read" }>, keyRing: KeyRing, files: Services["files"]): CentralIndex {
+  try {
+    return CentralIndex.fromShared(files, setup.index);
+  } catch (error) {
+    if (!isRunVanished(error)) throw error;
+    const { repositoryId, index: indexKey } = keyRing;
+    return CentralIndex.open({ files, directory: setup.index.directory, indexKey, repositoryId });
+  }
+}
+
 function createReadService(
   setup: Extract<WorkerSetup, { role: "read" }>,
   services: WorkerServices,
@@ -87,7 +98,7 @@ function createReadService(
     keyRing,
     random,
     compression: setup.compression,
-    index: CentralIndex.fromShared(files, setup.index),
+    index: openIndex(setup, keyRing, files),
     session: SessionSegments.fromShared(setup.sessionSegments),
     loadBlake,
     onContainer: (container) => post({ kind: "container", ...container }),

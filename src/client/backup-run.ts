@@ -6,7 +6,7 @@ import { assert } from "../base/assert.ts";
 import { ByteWriter, equalBytes, textOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
-import { ENTRY_FILE, writeEntryBody } from "../formats/entry.ts";
+import { ENTRY_FILE, readEntryBody, writeEntryBody } from "../formats/entry.ts";
 import type { EntryAttribute, EntryBody } from "../formats/entry.ts";
 import { decodeReply, writeCheckpoint, writeClaim, writeCommit, writeContentEnd, writeEntry, writePackedContent } from "../formats/stream.ts";
 import { readPackedReferences } from "../formats/segment-reference.ts";
@@ -16,7 +16,7 @@ import type { Clock } from "../platform/clock.ts";
 import { FileTreeError, KIND_DIRECTORY, KIND_FILE, KIND_SYMBOLIC_LINK } from "../platform/file-tree.ts";
 import type { FileTree } from "../platform/file-tree.ts";
 import type { BaseImage, ImageBuilder } from "../repository/repository.ts";
-import type { TreeWalk } from "../sources/files/files.ts";
+import type { FileShape, Segmentation, TreeWalk } from "../sources/files/files.ts";
 import { BaseCursor } from "./base-cursor.ts";
 import { entryBodyOf, isUnchanged } from "./entry-body.ts";
 import type { ChangeRules } from "./entry-body.ts";
@@ -62,7 +62,7 @@ export interface BackupRunSettings {
   /** Decides for each unchanged file whether to read it all the same. */
   readonly rescans: ((path: Uint8Array, pathLength: number) => boolean) | undefined;
   /** Segment size for files that are changed in place, undefined for content-defined cutting. */
-  readonly fixedSegmentBytes: (path: Uint8Array, pathLength: number, sizeBytes: number, allocatedBytes: number) => number | undefined;
+  readonly fixedSegmentBytes: (file: FileShape, before: Segmentation | undefined) => number | undefined;
   readonly checkpointMs: number;
   readonly checkpointBytes: number;
 }
@@ -156,9 +156,9 @@ export class BackupRun {
         return;
       }
       statistics.rescanned++;
-      this.#addFile(false, cursor.entry.body().slice());
+      this.#addFile(cursor.entry.body().slice(), true);
     } else if (isFile) {
-      this.#addFile(!isInBase, undefined);
+      this.#addFile(isInBase ? cursor.entry.body() : undefined, false);
     } else {
       this.#addEntry();
     }
@@ -209,18 +209,21 @@ export class BackupRun {
     this.#queue.push({ kind: "entry", path, body: this.#body.peek().slice() });
   }
 
-  #addFile(isNew: boolean, expectedBody: Uint8Array | undefined): void {
+  /** `before`: its body in the base image, if it is there. */
+  #addFile(before: Uint8Array | undefined, isRescan: boolean): void {
     const { walk, settings } = this.#parts;
     const { stat, path, pathLength } = walk;
     this.#endClaim();
-    const fixedSegmentBytes = settings.fixedSegmentBytes(path, pathLength, stat.sizeBytes, stat.allocatedBytes);
+    const { sizeBytes, allocatedBytes } = stat;
+    const shape = { path, pathLength, sizeBytes, allocatedBytes };
+    const fixedSegmentBytes = settings.fixedSegmentBytes(shape, before === undefined ? undefined : segmentationOf(before));
     this.#parts.statistics.bytesToRead += stat.sizeBytes;
     const parts = Math.max(1, Math.ceil(stat.sizeBytes / STRETCH_BYTES));
     const file: PendingFile = {
       kind: "file",
       path: path.slice(0, pathLength),
-      isNew,
-      expectedBody,
+      isNew: before === undefined,
+      expectedBody: isRescan ? before : undefined,
       fixedSegmentBytes,
       responses: [],
       waitingFor: 0,
@@ -405,7 +408,7 @@ export class BackupRun {
           path,
           isNew: false,
           expectedBody: undefined,
-          fixedSegmentBytes: undefined,
+          fixedSegmentBytes: readEntryBody(cursor.body()).fixedSegmentBytes,
           responses: [],
           waitingFor: 0,
         };
@@ -435,6 +438,7 @@ export class BackupRun {
     }
     this.#countFile(complete, first);
     if (!first.contentFollows) {
+      this.#compareContent(complete, first.body);
       this.#sendEntry(complete.path, first.body);
       return;
     }
@@ -447,7 +451,13 @@ export class BackupRun {
       if (this.#outgoing.length >= SEND_BYTES) await this.#flush();
     }
     writeContentEnd(this.#outgoing);
-    mirror.endContent();
+    this.#compareContent(complete, mirror.endContent());
+  }
+
+  /** A file whose attributes say that it has not changed must have the content it had. */
+  #compareContent(file: PendingFile, body: Uint8Array): void {
+    if (file.expectedBody === undefined) return;
+    if (!hasEqualContent(readEntryBody(file.expectedBody), readEntryBody(body))) this.#parts.statistics.silentChanges++;
   }
 
   /** A large file changed while its stretches were read: read it once more in one piece. */
@@ -473,12 +483,32 @@ export class BackupRun {
       statistics.changedWhileRead++;
       this.#parts.onChangedWhileRead(file.path);
     }
-    if (file.expectedBody !== undefined) {
-      statistics.filesUnchanged++;
-      if (!response.contentFollows && !equalBytes(file.expectedBody, response.body)) statistics.silentChanges++;
-    } else if (file.isNew) statistics.filesNew++;
+    if (file.expectedBody !== undefined) statistics.filesUnchanged++;
+    else if (file.isNew) statistics.filesNew++;
     else statistics.filesChanged++;
   }
+}
+
+function segmentationOf(body: Uint8Array): Segmentation {
+  const { fixedSegmentBytes } = readEntryBody(body);
+  return fixedSegmentBytes === undefined ? { kind: "content" } : { kind: "fixed", segmentBytes: fixedSegmentBytes };
+}
+
+function hasEqualContent(a: EntryBody, b: EntryBody): boolean {
+  if (a.sizeBytes !== b.sizeBytes) return false;
+  if (a.segmentList !== undefined || b.segmentList !== undefined) {
+    return a.segmentList !== undefined && b.segmentList !== undefined && equalBytes(a.segmentList.fingerprint, b.segmentList.fingerprint);
+  }
+  const [x, y] = [a.segments ?? [], b.segments ?? []];
+  return (
+    x.length === y.length &&
+    x.every((segment, i) => {
+      const other = y[i];
+      if (other === undefined || segment.length !== other.length) return false;
+      if (segment.kind === "hole" || other.kind === "hole") return segment.kind === other.kind;
+      return equalBytes(segment.fingerprint, other.fingerprint);
+    })
+  );
 }
 
 function interrupted(): HoldfastError {

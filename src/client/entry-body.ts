@@ -14,7 +14,7 @@ import type { StatBuffer } from "../platform/file-tree.ts";
  */
 const TIMESTAMP_GRAIN_MS = 2_000;
 
-/** The body without content, attributes and link target. The kinds of `StatBuffer` and of entries have equal numbers; sockets never get here. */
+/** `now` is a time before anything of the entry was looked at. The body is without content, attributes and link target. The kinds of `StatBuffer` and of entries have equal numbers; sockets never get here. */
 export function entryBodyOf(stat: StatBuffer, now: EpochMs): EntryBody {
   const body: { -readonly [K in keyof EntryBody]: EntryBody[K] } = {
     kind: stat.kind as EntryKindCode,
@@ -27,7 +27,6 @@ export function entryBodyOf(stat: StatBuffer, now: EpochMs): EntryBody {
     sizeBytes: stat.kind === KIND_FILE ? stat.sizeBytes : 0,
     recheck: stat.kind === KIND_FILE && isTooRecent(stat, now),
     changedWhileRead: false,
-    fixedSegments: false,
   };
   if (stat.hasBirthTime) body.birth = { seconds: stat.birthSeconds, nanoseconds: stat.birthNanoseconds };
   if (stat.kind === KIND_FILE && stat.linkCount > 1) {

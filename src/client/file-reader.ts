@@ -8,7 +8,7 @@ import { INLINE_ATTRIBUTES_LIMIT, INLINE_SEGMENTS_LIMIT, writeAttributes, writeE
 import type { EntryAttribute, EntryBody } from "../formats/entry.ts";
 import { writeSegmentReference } from "../formats/segment-reference.ts";
 import type { SegmentReference } from "../formats/segment-reference.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { Clock, EpochMs } from "../platform/clock.ts";
 import { FileTreeError, KIND_FILE, newStatBuffer } from "../platform/file-tree.ts";
 import type { DirectoryHandle, FileHandle, FileTree, StatBuffer } from "../platform/file-tree.ts";
 import type { SegmentSink } from "../repository/repository.ts";
@@ -76,7 +76,9 @@ export class FileReader {
   }
 
   #readOpen(handle: FileHandle, request: ReadRequest): ReadResponse {
-    const { tree } = this.#parts;
+    const { tree, clock } = this.#parts;
+    // Before the first look: whatever changes later must not carry a time that seems old enough.
+    const openedAt = clock.now();
     tree.statHandle(handle, this.#before);
     if (this.#before.kind !== KIND_FILE) return failure("not-a-file", "");
     let bytesRead = this.#readContent(handle, request);
@@ -89,18 +91,22 @@ export class FileReader {
       tree.statHandle(handle, this.#after);
       changedWhileRead = true;
     }
-    return this.#describe(handle, request, bytesRead, changedWhileRead);
+    return this.#describe(handle, request, { openedAt, bytesRead, changedWhileRead });
   }
 
-  #describe(handle: FileHandle, request: ReadRequest, bytesRead: number, changedWhileRead: boolean): ReadResponse {
+  #describe(
+    handle: FileHandle,
+    request: ReadRequest,
+    { openedAt, bytesRead, changedWhileRead }: { openedAt: EpochMs; bytesRead: number; changedWhileRead: boolean },
+  ): ReadResponse {
     const attributes = this.#parts.withAttributes ? this.#parts.tree.extendedAttributes(handle) : [];
     const segments = this.#segments;
     const isInline = request.stretch === undefined && segments.length <= INLINE_SEGMENTS_LIMIT;
     const body: { -readonly [K in keyof EntryBody]: EntryBody[K] } = {
-      ...entryBodyOf(this.#before, this.#parts.clock.now()),
+      ...entryBodyOf(this.#before, openedAt),
       changedWhileRead,
-      fixedSegments: request.fixedSegmentBytes !== undefined,
     };
+    if (request.fixedSegmentBytes !== undefined) body.fixedSegmentBytes = request.fixedSegmentBytes;
     if (changedWhileRead) body.recheck = true;
     if (attributes.length > 0) Object.assign(body, this.attributeParts(attributes));
     // What was read is what is stored, whatever size the file claimed.

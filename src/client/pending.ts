@@ -23,7 +23,7 @@ export interface PendingFile {
   readonly kind: "file";
   readonly path: Uint8Array;
   readonly isNew: boolean;
-  /** Set for a file that is read although its attributes have not changed. */
+  /** The body in the base image of a file that is read although its attributes have not changed. */
   readonly expectedBody: Uint8Array | undefined;
   readonly fixedSegmentBytes: number | undefined;
   /** One response, or one for each stretch of a large file. */
@@ -60,7 +60,7 @@ export class PendingQueue {
   }
 }
 
-/** Whether all stretches saw the same file: equal times, size and inode, and as many bytes as it claims to have. */
+/** Whether all stretches saw the same file: equal times, size and inode, and no change while they read. */
 export function stretchesAgree(file: PendingFile): boolean {
   const first = file.responses[0];
   if (first === undefined || first.outcome !== "stored") return false;

@@ -25,7 +25,7 @@ import type { TrackLogChunk } from "../formats/track-log.ts";
 import type { Files, OpenFile } from "../platform/files.ts";
 import type { Random } from "../platform/random.ts";
 import { BaseImage } from "../repository/repository.ts";
-import type { PositionedPage } from "../repository/repository.ts";
+import type { PageSource, PositionedPage } from "../repository/repository.ts";
 
 const CHUNK_MINIMUM_BYTES = 256 * 1024;
 const CHUNK_MAXIMUM_BYTES = 2 * 1024 * 1024;
@@ -38,6 +38,8 @@ export interface TrackLogKeys {
   /** The subkey of purpose "track log". */
   readonly key: Uint8Array;
   readonly repositoryId: Uint8Array;
+  /** Where a page is had from when the log's own copy is damaged: the image's. */
+  readonly pages: PageSource;
   /** With the key of entry pages: what is read is checked. */
   readonly fingerprintOf: (bytes: Uint8Array) => Fingerprint;
 }
@@ -54,6 +56,7 @@ export class TrackLog {
   readonly #keys: TrackLogKeys;
   readonly #file: OpenFile;
   readonly #chunks: readonly TrackLogChunk[];
+  readonly #damaged = new Set<number>();
   #chunkNumber = -1;
   #chunk: Uint8Array = new Uint8Array(0);
 
@@ -62,7 +65,22 @@ export class TrackLog {
     this.#file = file;
     this.imageId = imageId;
     this.#chunks = chunks;
-    this.image = new BaseImage(pages, (page) => Promise.resolve(this.loadPage(page)));
+    this.image = new BaseImage(pages, (page) => this.#load(page));
+  }
+
+  async #load(page: PositionedPage): Promise<Uint8Array> {
+    try {
+      return this.loadPage(page);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      this.#damaged.add((page as PlacedPage).chunkNumber);
+      return this.#keys.pages.loadPage("page", page.fingerprint, page.pageBytes);
+    }
+  }
+
+  /** Whether a page of this chunk was found damaged: it must not be copied to the next log as it is. */
+  isDamaged(page: PositionedPage): boolean {
+    return this.#damaged.has((page as PlacedPage).chunkNumber);
   }
 
   /** Undefined when there is no such file; FORMAT_… or SEAL_BROKEN when it is not a sound track log of this repository. */

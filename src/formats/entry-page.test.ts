@@ -21,7 +21,6 @@ const plain: EntryBody = {
   sizeBytes: 0,
   recheck: false,
   changedWhileRead: false,
-  fixedSegments: false,
 };
 
 /** Every part at once, with the extremes of its fields. */
@@ -36,7 +35,7 @@ const full: EntryBody = {
   sizeBytes: Number.MAX_SAFE_INTEGER,
   recheck: true,
   changedWhileRead: true,
-  fixedSegments: true,
+  fixedSegmentBytes: 131_072,
   birth: { seconds: -1, nanoseconds: 1 },
   hardLink: { deviceMajor: 254, deviceMinor: 1, linkCount: 3 },
   fileFlags: 0x70,

@@ -21,7 +21,7 @@ import { ByteReader } from "../base/bytes.ts";
 import type { ByteWriter } from "../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
-import { readSegmentReference, writeSegmentReference } from "./segment-reference.ts";
+import { SEGMENT_LENGTH_LIMIT, readSegmentReference, writeSegmentReference } from "./segment-reference.ts";
 import type { SegmentReference } from "./segment-reference.ts";
 
 export const ENTRY_FIXED_BYTES = 56;
@@ -87,9 +87,10 @@ export interface EntryBody {
   readonly sizeBytes: number;
   /** Its times were too recent to prove anything; the next backup reads it again. */
   readonly recheck: boolean;
-  /** It changed while it was read, twice; what is stored is the second reading. */
+  /** It changed while it was read; what is stored is the second reading, whether or not it changed again. */
   readonly changedWhileRead: boolean;
-  readonly fixedSegments: boolean;
+  /** Its content is cut into segments of this length, because it is changed in place. */
+  readonly fixedSegmentBytes?: number;
   readonly birth?: EntryTime;
   /** Entries with equal device and inode are one file with several names. */
   readonly hardLink?: { readonly deviceMajor: number; readonly deviceMinor: number; readonly linkCount: number };
@@ -107,7 +108,7 @@ export function writeEntryBody(writer: ByteWriter, body: EntryBody): void {
   let parts = 0;
   if (body.recheck) parts |= PART_RECHECK;
   if (body.changedWhileRead) parts |= PART_CHANGED_WHILE_READ;
-  if (body.fixedSegments) parts |= PART_FIXED_SEGMENTS;
+  if (body.fixedSegmentBytes !== undefined) parts |= PART_FIXED_SEGMENTS;
   if (body.birth !== undefined) parts |= PART_BIRTH_TIME;
   if (body.hardLink !== undefined) parts |= PART_HARD_LINK;
   if (body.fileFlags !== undefined) parts |= PART_FILE_FLAGS;
@@ -121,6 +122,7 @@ export function writeEntryBody(writer: ByteWriter, body: EntryBody): void {
   writer.i64(body.modified.seconds).u32(body.modified.nanoseconds);
   writer.u32(body.changed.nanoseconds).i64(body.changed.seconds);
   writer.u64(body.inode).u64(body.sizeBytes);
+  if (body.fixedSegmentBytes !== undefined) writer.u32(body.fixedSegmentBytes);
   if (body.birth !== undefined) writer.i64(body.birth.seconds).u32(body.birth.nanoseconds);
   if (body.hardLink !== undefined) {
     writer.u32(body.hardLink.deviceMajor).u32(body.hardLink.deviceMinor).u32(body.hardLink.linkCount);
@@ -169,8 +171,8 @@ export function readEntryBody(bytes: Uint8Array): EntryBody {
     sizeBytes,
     recheck: has(PART_RECHECK),
     changedWhileRead: has(PART_CHANGED_WHILE_READ),
-    fixedSegments: has(PART_FIXED_SEGMENTS),
   };
+  if (has(PART_FIXED_SEGMENTS)) body.fixedSegmentBytes = readFixedSegmentBytes(reader);
   if (has(PART_BIRTH_TIME)) body.birth = { seconds: readSeconds(reader), nanoseconds: readNanoseconds(reader) };
   if (has(PART_HARD_LINK)) {
     body.hardLink = { deviceMajor: reader.u32(), deviceMinor: reader.u32(), linkCount: reader.u32() };
@@ -189,6 +191,12 @@ export function readEntryBody(bytes: Uint8Array): EntryBody {
   if (has(PART_SEGMENT_LIST)) body.segmentList = readSegmentListRoot(reader);
   reader.end();
   return body;
+}
+
+function readFixedSegmentBytes(reader: ByteReader): number {
+  const bytes = reader.u32();
+  if (bytes === 0 || bytes > SEGMENT_LENGTH_LIMIT) reader.invalid(`segments of ${bytes} bytes`);
+  return bytes;
 }
 
 function readSegmentListRoot(reader: ByteReader): SegmentListRoot {

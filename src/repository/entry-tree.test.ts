@@ -47,7 +47,6 @@ function bodyOf(inode: number): Uint8Array {
     sizeBytes: 0,
     recheck: false,
     changedWhileRead: false,
-    fixedSegments: false,
   });
   return writer.take();
 }

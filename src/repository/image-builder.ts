@@ -54,12 +54,14 @@ export class ImageBuilder {
     this.#open.content.add(segment);
   }
 
-  endContent(): void {
+  /** The complete body, valid until the next call. */
+  endContent(): Uint8Array {
     assert(this.#open !== undefined, "content belongs to an entry");
     const { path, body, content } = this.#open;
     this.#open = undefined;
     const complete = this.#withContent(body, content);
     this.#tree.addEntry(path, path.length, complete, 0, complete.length);
+    return complete;
   }
 
   /** The content parts are the last ones of a body, so they can be appended to one that was made without them. */

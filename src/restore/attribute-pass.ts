@@ -64,7 +64,8 @@ class AttributePass {
       this.#leave();
     }
     if (stream.kind === ENTRY_DIRECTORY) this.#enter(stream);
-    else if (stream.kind === ENTRY_FILE && (viewOf(stream.body).getUint32(4, true) & PART_FILE_FLAGS) !== 0) this.#addFlags(stream);
+    else if (stream.kind === ENTRY_FILE && (viewOf(stream.body).getUint32(4, true) & PART_FILE_FLAGS) !== 0)
+      this.#addFlags(stream);
   }
 
   #enter(stream: EntryStream): void {
@@ -76,7 +77,12 @@ class AttributePass {
     const isLeftAlone = pathLength === 0 || !stream.isSelected || settings.overwrite === "never";
     if (!isMade && isLeftAlone) return;
     const body = new Uint8Array(stream.body);
-    this.#open.push({ path: stream.pathCopy, body, existed: !isMade && !this.#parts.context.holdsTemporaryNames, attributes: this.#attributesOf(body) });
+    this.#open.push({
+      path: stream.pathCopy,
+      body,
+      existed: !isMade && !this.#parts.context.holdsTemporaryNames,
+      attributes: this.#attributesOf(body),
+    });
   }
 
   #attributesOf(body: Uint8Array): readonly SegmentLocation[] {

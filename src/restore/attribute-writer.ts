@@ -77,7 +77,10 @@ export class AttributeWriter {
     try {
       const stat = this.#stat;
       tree.statHandle(handle, stat);
-      const isRestored = stat.kind === body.kind && stat.sizeBytes === body.sizeBytes && isSameTime(stat, body.modified, tree.capabilities.nanosecondTimes);
+      const isRestored =
+        stat.kind === body.kind &&
+        stat.sizeBytes === body.sizeBytes &&
+        isSameTime(stat, body.modified, tree.capabilities.nanosecondTimes);
       const isElsewhere = stat.linkCount > 1 && body.hardLink === undefined;
       if (isRestored && !isElsewhere && stat.fileFlags !== body.fileFlags) setter.setFlags(handle, body.fileFlags ?? 0);
     } finally {

@@ -65,12 +65,22 @@ export class AttributeSetter {
    * Everything but the time, on what is open. `attributes` are those it is to have; with `isNew` there are no others, else
    * others are removed.
    */
-  apply(handle: Handle, body: EntryBody, attributes: readonly EntryAttribute[], present: PresentAttributes, isNew: boolean): void {
+  apply(
+    handle: Handle,
+    body: EntryBody,
+    attributes: readonly EntryAttribute[],
+    present: PresentAttributes,
+    isNew: boolean,
+  ): void {
     const before = present.mode;
-    let setsMode = this.#setOwner(body, present, (user, group) => this.#tree.setOwner(handle, user, group)) && (body.mode & SPECIAL_BITS) !== 0;
+    let setsMode =
+      this.#setOwner(body, present, (user, group) => this.#tree.setOwner(handle, user, group)) &&
+      (body.mode & SPECIAL_BITS) !== 0;
     if (!isNew) setsMode = this.#removeOthers(handle, attributes) || setsMode;
     for (const attribute of attributes) {
-      this.#try(`set extended attribute ${namespaceOf(attribute.name)}`, () => this.#tree.setExtendedAttribute(handle, attribute));
+      this.#try(`set extended attribute ${namespaceOf(attribute.name)}`, () =>
+        this.#tree.setExtendedAttribute(handle, attribute),
+      );
       setsMode = true;
     }
     const mode = this.#modeFor(body, present);
@@ -168,7 +178,9 @@ export class AttributeSetter {
     let removed = false;
     for (const found of this.#tree.extendedAttributes(handle)) {
       if (!isOurs(found) || wanted.some(({ name }) => Buffer.compare(name, found.name) === 0)) continue;
-      this.#try(`remove extended attribute ${namespaceOf(found.name)}`, () => this.#tree.removeExtendedAttribute(handle, found.name));
+      this.#try(`remove extended attribute ${namespaceOf(found.name)}`, () =>
+        this.#tree.removeExtendedAttribute(handle, found.name),
+      );
       removed = true;
     }
     return removed;

@@ -39,7 +39,10 @@ export function encodeContainerTask({ volumeId, container }: ContainerPlace): Ui
 
 export function decodeContainerTask(task: Uint8Array): ContainerPlace {
   const reader = new ByteReader(task, "a verification task");
-  return { volumeId: hexOf(reader.bytes(VOLUME_BYTES)) as VolumeId, container: hexOf(reader.bytes(CONTAINER_BYTES)) as ContainerName };
+  return {
+    volumeId: hexOf(reader.bytes(VOLUME_BYTES)) as VolumeId,
+    container: hexOf(reader.bytes(CONTAINER_BYTES)) as ContainerName,
+  };
 }
 
 export class ContainerReportWriter {
@@ -70,13 +73,24 @@ export class ContainerReportWriter {
 
   take(): Uint8Array<ArrayBuffer> {
     if (this.#unlisted > 0) {
-      this.#damages.push({ code: "REPOSITORY_DAMAGED", problem: `${this.#unlisted} more of its blocks are damaged`, blockOffset: undefined, segments: 0 });
+      this.#damages.push({
+        code: "REPOSITORY_DAMAGED",
+        problem: `${this.#unlisted} more of its blocks are damaged`,
+        blockOffset: undefined,
+        segments: 0,
+      });
     }
     const writer = new ByteWriter(256).u64(this.bytesRead).u32(this.blocks).u32(this.segments);
     for (const { code, problem, blockOffset, segments } of this.#damages) {
       const codeBytes = utf8(code);
       const text = utf8(problem);
-      writer.u16(codeBytes.length).u32(text.length).i64(blockOffset ?? -1).u32(segments).bytes(codeBytes).bytes(text);
+      writer
+        .u16(codeBytes.length)
+        .u32(text.length)
+        .i64(blockOffset ?? -1)
+        .u32(segments)
+        .bytes(codeBytes)
+        .bytes(text);
     }
     return writer.take();
   }

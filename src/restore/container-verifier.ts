@@ -59,7 +59,8 @@ export class ContainerVerifier {
   async #read(volumeId: VolumeId, container: ContainerName, report: ContainerReportWriter): Promise<Uint8Array | undefined> {
     const volume = this.#parts.volumes.get(volumeId);
     try {
-      if (volume === undefined) throw new HoldfastError("VOLUME_UNAVAILABLE", { message: `its volume ${volumeId} is not available` });
+      if (volume === undefined)
+        throw new HoldfastError("VOLUME_UNAVAILABLE", { message: `its volume ${volumeId} is not available` });
       const sizeBytes = await volume.containerSize(container);
       if (sizeBytes === undefined) throw new HoldfastError("SEGMENT_MISSING", { message: "it does not exist" });
       if (sizeBytes > MAX_CONTAINER_BYTES) {
@@ -77,7 +78,11 @@ export class ContainerVerifier {
     try {
       const header = decodeContainerHeader(bytes.subarray(0, CONTAINER_HEADER_BYTES), what);
       this.#requireOurs(header);
-      const trailer = decodeContainerTrailer(bytes.subarray(Math.max(0, bytes.length - CONTAINER_TRAILER_BYTES)), bytes.length, what);
+      const trailer = decodeContainerTrailer(
+        bytes.subarray(Math.max(0, bytes.length - CONTAINER_TRAILER_BYTES)),
+        bytes.length,
+        what,
+      );
       const { directoryOffset, directoryStoredLength } = trailer;
       const sealed = bytes.subarray(directoryOffset, directoryOffset + directoryStoredLength);
       const plain = this.#open(BLOCK_DIRECTORY, header.nonce as BlockIdentity, sealed);
@@ -118,12 +123,16 @@ export class ContainerVerifier {
     const kind = blocks.kinds[block] as BlockKind;
     const identity = blockIdentityAt(blocks, block);
     if (!equalBytes(this.#parts.identifier.identityOf(segments.fingerprints, segments.lengths, first, count), identity)) {
-      throw new HoldfastError("REPOSITORY_DAMAGED", { message: "the block is not made of the segments that its directory lists" });
+      throw new HoldfastError("REPOSITORY_DAMAGED", {
+        message: "the block is not made of the segments that its directory lists",
+      });
     }
     const plain = this.#open(kind, identity, bytes.subarray(offset, offset + (blocks.storedLengths[block] as number)));
     const plainLength = blocks.plainLengths[block] as number;
     if (plain.length !== plainLength) {
-      throw new HoldfastError("REPOSITORY_DAMAGED", { message: `the block has ${plain.length} plain bytes, expected ${plainLength}` });
+      throw new HoldfastError("REPOSITORY_DAMAGED", {
+        message: `the block has ${plain.length} plain bytes, expected ${plainLength}`,
+      });
     }
     let damaged = 0;
     let position = 0;
@@ -146,7 +155,8 @@ export class ContainerVerifier {
 
   /** A view of the buffer when the block is stored uncompressed: valid until the next call. */
   #open(kind: BlockKind, identity: BlockIdentity, sealed: Uint8Array): Uint8Array {
-    if (this.#payload.length < sealed.length) this.#payload = uninitializedBytes(Math.max(sealed.length, 2 * this.#payload.length));
+    if (this.#payload.length < sealed.length)
+      this.#payload = uninitializedBytes(Math.max(sealed.length, 2 * this.#payload.length));
     const length = this.#parts.sealer.openInto(this.#payload, kind, identity, sealed);
     return decompressBlock(decodeBlockPayload(this.#payload.subarray(0, length)));
   }

@@ -84,7 +84,7 @@ export class ContentVerifier {
     const { tree } = this.#parts;
     if (this.#zeros.length === 0) this.#zeros = new Uint8Array(ZEROS_BYTES);
     for (let run = tree.nextData(handle, from, to); run !== undefined; run = tree.nextData(handle, run.end, to)) {
-      for (let position = run.start; position < run.end; ) {
+      for (let position = run.start; position < run.end;) {
         const length = Math.min(ZEROS_BYTES, run.end - position);
         const bytes = this.#room(length);
         if (tree.read(handle, bytes, position) !== length) return false;
@@ -97,7 +97,9 @@ export class ContentVerifier {
 
   #room(length: number): Uint8Array {
     if (this.#buffer.length < length) {
-      this.#buffer = new Uint8Array(Math.min(SEGMENT_LENGTH_LIMIT, Math.max(length, FIRST_BUFFER_BYTES, this.#buffer.length * 2)));
+      this.#buffer = new Uint8Array(
+        Math.min(SEGMENT_LENGTH_LIMIT, Math.max(length, FIRST_BUFFER_BYTES, this.#buffer.length * 2)),
+      );
     }
     return this.#buffer.subarray(0, length);
   }

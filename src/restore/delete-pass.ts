@@ -106,7 +106,8 @@ class DeletePass {
 
   #noteEntry(frame: Frame): void {
     const { path, pathLength } = this.#stream;
-    if (this.#hasEntry && pathLength > frame.path.length && isWithin(path, pathLength, frame.path, frame.path.length)) frame.hasEntries = true;
+    if (this.#hasEntry && pathLength > frame.path.length && isWithin(path, pathLength, frame.path, frame.path.length))
+      frame.hasEntries = true;
   }
 
   #visit(frame: Frame, path: Uint8Array): void {
@@ -154,7 +155,8 @@ class DeletePass {
       return true;
     } catch (error) {
       if (!(error instanceof FileTreeError)) throw error;
-      if (error.code !== "ENOENT" && error.code !== "ENOTDIR" && error.code !== "ELOOP") context.parts.problems.add(path, "delete", error.code);
+      if (error.code !== "ENOENT" && error.code !== "ENOTDIR" && error.code !== "ELOOP")
+        context.parts.problems.add(path, "delete", error.code);
       return false;
     }
   }

@@ -75,7 +75,9 @@ export class EntryWriter {
       const directory = directories.open(subject.directory, subject.directory.length);
       const attributes = await this.attributesOf(entry.attributes, body);
       const outcome =
-        body.kind === ENTRY_FILE ? await this.#file(directory, entry, body, attributes) : this.#other(directory, entry, body, attributes);
+        body.kind === ENTRY_FILE
+          ? await this.#file(directory, entry, body, attributes)
+          : this.#other(directory, entry, body, attributes);
       this.#count(entry, body, outcome);
     } catch (error) {
       if (error instanceof BadPlace) {
@@ -131,7 +133,12 @@ export class EntryWriter {
     return "restored";
   }
 
-  #begin(directory: DirectoryHandle, entry: EntryRecord, body: EntryBody, attributes: readonly EntryAttribute[]): NewFile | "same" | "keep" {
+  #begin(
+    directory: DirectoryHandle,
+    entry: EntryRecord,
+    body: EntryBody,
+    attributes: readonly EntryAttribute[],
+  ): NewFile | "same" | "keep" {
     const { files } = this.#parts;
     const { name, pieces } = entry;
     const isStaged = pieces.length > 0;

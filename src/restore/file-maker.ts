@@ -91,7 +91,13 @@ export class FileMaker {
   }
 
   /** Sets what the entry has, closes, and gives the file its name. Whoever gets an error calls `abandon`. */
-  complete(directory: DirectoryHandle, file: NewFile, name: Uint8Array, body: EntryBody, attributes: readonly EntryAttribute[]): void {
+  complete(
+    directory: DirectoryHandle,
+    file: NewFile,
+    name: Uint8Array,
+    body: EntryBody,
+    attributes: readonly EntryAttribute[],
+  ): void {
     const { tree, setter } = this.#parts;
     const isBare = this.note.nature?.inheritsAccessList === false;
     setter.apply(file.handle, body, attributes, file.present, isBare);

@@ -51,7 +51,8 @@ function isSame(
   if (stat.kind !== body.kind || !isSameTime(stat, body.modified, tree.capabilities.nanosecondTimes)) return false;
   if (body.kind === ENTRY_FILE) return stat.sizeBytes === body.sizeBytes;
   if (setter.changesOwner(body, stat)) return false;
-  if (body.kind === ENTRY_SYMBOLIC_LINK) return equalBytes(tree.readLinkAt(directory, name), body.linkTarget ?? new Uint8Array(0));
+  if (body.kind === ENTRY_SYMBOLIC_LINK)
+    return equalBytes(tree.readLinkAt(directory, name), body.linkTarget ?? new Uint8Array(0));
   if (stat.mode !== body.mode) return false;
   if (body.kind !== ENTRY_CHARACTER_DEVICE && body.kind !== ENTRY_BLOCK_DEVICE) return true;
   return stat.nodeMajor === body.node?.major && stat.nodeMinor === body.node.minor;
@@ -68,7 +69,11 @@ export function clearTheWay(tree: FileTree, directory: DirectoryHandle, name: Ui
 }
 
 /** What restores that were killed have left behind in a directory that was there before this one. */
-export function removeLeftovers(tree: FileTree, directory: DirectoryHandle, onProblem: (name: Uint8Array, code: string) => void): void {
+export function removeLeftovers(
+  tree: FileTree,
+  directory: DirectoryHandle,
+  onProblem: (name: Uint8Array, code: string) => void,
+): void {
   const listing = tree.listDirectory(directory);
   for (let position = 0; position < listing.count; position++) {
     const name = listing.name(position);

@@ -120,7 +120,8 @@ export class LargeFiles {
     const verdict = judge(target, directory, name, body, this.#stat);
     const attributes = body.attributes ?? [];
     // Stored attributes would have to be read first; a large file is not the place to save that.
-    const isSame = verdict === "same" && body.storedAttributes === undefined && target.files.adjust(directory, name, body, attributes);
+    const isSame =
+      verdict === "same" && body.storedAttributes === undefined && target.files.adjust(directory, name, body, attributes);
     if (!isSame && verdict !== "keep") return false;
     counts.filesDone++;
     counts.bytesDone += body.sizeBytes;

@@ -2,11 +2,7 @@
 // entries of the directory, that name could lead us to change the owner of a file of his choice; there they are made
 // and completed in a private directory and moved out of it.
 
-import {
-  ENTRY_BLOCK_DEVICE,
-  ENTRY_CHARACTER_DEVICE,
-  ENTRY_SYMBOLIC_LINK,
-} from "../formats/entry.ts";
+import { ENTRY_BLOCK_DEVICE, ENTRY_CHARACTER_DEVICE, ENTRY_SYMBOLIC_LINK } from "../formats/entry.ts";
 import type { EntryAttribute, EntryBody } from "../formats/entry.ts";
 import { FileTreeError, newStatBuffer } from "../platform/file-tree.ts";
 import type { DirectoryHandle, FileTree, StatBuffer } from "../platform/file-tree.ts";

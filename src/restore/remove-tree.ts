@@ -2,12 +2,7 @@
 // other file systems, and however deep it is.
 
 import { utf8 } from "../base/bytes.ts";
-import {
-  FileTreeError,
-  KIND_DIRECTORY,
-  KIND_UNKNOWN,
-  newStatBuffer,
-} from "../platform/file-tree.ts";
+import { FileTreeError, KIND_DIRECTORY, KIND_UNKNOWN, newStatBuffer } from "../platform/file-tree.ts";
 import type { DirectoryHandle, DirectoryListing, EntryKind, FileTree, StatBuffer } from "../platform/file-tree.ts";
 
 export interface RemovalOptions {

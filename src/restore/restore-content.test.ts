@@ -11,7 +11,17 @@ import type { EntryBody } from "../formats/entry.ts";
 import { FileTreeError } from "../platform/file-tree.ts";
 import type { FileTree } from "../platform/file-tree.ts";
 import { openLinuxFileTree } from "../platform/file-tree-linux.ts";
-import { ImageMaker, MemoryRepository, contentOf, describeTree, problemsOf, restore, sha256, temporaryDirectory, tree } from "./restore-harness.contract.ts";
+import {
+  ImageMaker,
+  MemoryRepository,
+  contentOf,
+  describeTree,
+  problemsOf,
+  restore,
+  sha256,
+  temporaryDirectory,
+  tree,
+} from "./restore-harness.contract.ts";
 
 const isRoot = process.geteuid?.() === 0;
 
@@ -36,10 +46,17 @@ describe("large content", () => {
     const maker = new ImageMaker(new MemoryRepository({ blockBytes: 1 << 20 }));
     const parts: (Uint8Array | number)[] = [];
     for (let i = 0; i < 100; i++) parts.push(randomBytes(i, 600_000), ...(i % 10 === 0 ? [5_000_000] : []));
-    const root = maker.image(["", maker.directory()], ["large", maker.file([...parts, 3_000_000], { mode: 0o640 })], ["small", maker.file("small")]);
+    const root = maker.image(
+      ["", maker.directory()],
+      ["large", maker.file([...parts, 3_000_000], { mode: 0o640 })],
+      ["small", maker.file("small")],
+    );
     const target = temporaryDirectory();
     const types: number[] = [];
-    const outcome = await restore(maker.repository, root, target, { verify: true, onTask: (task) => types.push(task[0] as number) });
+    const outcome = await restore(maker.repository, root, target, {
+      verify: true,
+      onTask: (task) => types.push(task[0] as number),
+    });
     assert.deepEqual(problemsOf(outcome), []);
     assert.equal(outcome.verifiedFiles, 2);
     assert.equal(outcome.restoredBytes, 113_000_005);
@@ -52,7 +69,11 @@ describe("large content", () => {
 
   test("beyond 4 GiB keeps its size and its holes", async () => {
     const maker = new ImageMaker();
-    const root = maker.image(["", maker.directory()], ["all hole", maker.file([6 * 2 ** 30])], ["sparse", maker.file(["begin", 5 * 2 ** 30, "end"])]);
+    const root = maker.image(
+      ["", maker.directory()],
+      ["all hole", maker.file([6 * 2 ** 30])],
+      ["sparse", maker.file(["begin", 5 * 2 ** 30, "end"])],
+    );
     const target = temporaryDirectory();
     const outcome = await restore(maker.repository, root, target, { verify: true });
     assert.deepEqual(problemsOf(outcome), []);
@@ -61,7 +82,10 @@ describe("large content", () => {
     assert.equal(tree.read(handle, end, 5 * 2 ** 30), 8);
     assert.deepEqual(end, utf8("\0\0\0\0\0end"));
     tree.close(handle);
-    for (const [name, size] of [["sparse", 5 * 2 ** 30 + 8], ["all hole", 6 * 2 ** 30]] as const) {
+    for (const [name, size] of [
+      ["sparse", 5 * 2 ** 30 + 8],
+      ["all hole", 6 * 2 ** 30],
+    ] as const) {
       const stat = statSync(join(target, name));
       assert.equal(stat.size, size);
       assert.ok(stat.blocks * 512 < 100_000, `${stat.blocks * 512} bytes allocated`);
@@ -71,7 +95,13 @@ describe("large content", () => {
 
   test("that changed after it was written is found by verifying", async () => {
     const maker = new ImageMaker();
-    const root = maker.image(["", maker.directory()], ["hole", maker.file([100_000, "x"])], ["large", maker.file(Array.from({ length: 1_200 }, (_, i) => randomBytes(i, 60_000)))], ["small", maker.file("content")], ["untouched", maker.file("content")]);
+    const root = maker.image(
+      ["", maker.directory()],
+      ["hole", maker.file([100_000, "x"])],
+      ["large", maker.file(Array.from({ length: 1_200 }, (_, i) => randomBytes(i, 60_000)))],
+      ["small", maker.file("content")],
+      ["untouched", maker.file("content")],
+    );
     const target = temporaryDirectory();
     const spoil = async (types: readonly number[]): Promise<void> => {
       if (types.at(-1) !== 8 || types.at(-2) === 8) return;
@@ -82,8 +112,15 @@ describe("large content", () => {
       tree.close(handle);
     };
     const types: number[] = [];
-    const outcome = await restore(maker.repository, root, target, { verify: true, onTask: (task) => void spoil((types.push(task[0] as number), types)) });
-    assert.deepEqual(problemsOf(outcome), ["/hole: verify CONTENT_DIFFERS", "/large: verify CONTENT_DIFFERS", "/small: verify CONTENT_DIFFERS"]);
+    const outcome = await restore(maker.repository, root, target, {
+      verify: true,
+      onTask: (task) => void spoil((types.push(task[0] as number), types)),
+    });
+    assert.deepEqual(problemsOf(outcome), [
+      "/hole: verify CONTENT_DIFFERS",
+      "/large: verify CONTENT_DIFFERS",
+      "/small: verify CONTENT_DIFFERS",
+    ]);
     assert.equal(outcome.verifiedFiles, 1);
   });
 });
@@ -97,7 +134,10 @@ describe("paths", () => {
       path += `${path === "" ? "" : "/"}${String.fromCharCode(97 + (depth % 26)).repeat(depth % 3 === 0 ? 250 : 100)}`;
       entries.push([path, maker.directory({ mode: 0o750 })]);
     }
-    entries.push([`${path}/file`, maker.file("deep")], [`${path}/large`, maker.file(Array.from({ length: 600 }, (_, i) => randomBytes(i, 100)))]);
+    entries.push(
+      [`${path}/file`, maker.file("deep")],
+      [`${path}/large`, maker.file(Array.from({ length: 600 }, (_, i) => randomBytes(i, 100)))],
+    );
     const first = entries[60]?.[0] ?? "";
     entries.push([`${first}/zz`, maker.file("on the way back")], ["zz", maker.file("top")]);
     const root = maker.image(...entries);
@@ -105,7 +145,10 @@ describe("paths", () => {
     const outcome = await restore(maker.repository, root, target, { verify: true });
     assert.deepEqual(problemsOf(outcome), []);
     const found = describeTree(target, { withRoot: false });
-    assert.deepEqual(found.map(({ path: each }) => each), entries.slice(1).map(([each]) => each));
+    assert.deepEqual(
+      found.map(({ path: each }) => each),
+      entries.slice(1).map(([each]) => each),
+    );
     assert.deepEqual(new Set(found.filter(({ kind }) => kind === 1).map(({ mode }) => mode)), new Set(["750"]));
     assert.equal(outcome.verifiedFiles, 4);
   });
@@ -113,7 +156,8 @@ describe("paths", () => {
   test("of thousands of levels work", async () => {
     const maker = new ImageMaker();
     const entries: [string, EntryBody][] = [["", maker.directory()]];
-    for (let depth = 1; depth <= 2_500; depth++) entries.push([Array.from({ length: depth }, () => "d").join("/"), maker.directory()]);
+    for (let depth = 1; depth <= 2_500; depth++)
+      entries.push([Array.from({ length: depth }, () => "d").join("/"), maker.directory()]);
     const deepest = entries.at(-1)?.[0] ?? "";
     entries.push([`${deepest}/file`, maker.file("deep")]);
     for (const depth of [2_000, 1_000, 3]) entries.push([`${deepest.slice(0, depth * 2 - 1)}/e`, maker.file(`${depth}`)]);
@@ -128,12 +172,22 @@ describe("paths", () => {
 });
 
 describe("hard links", () => {
-  const link = (inode: bigint, linkCount: number): Partial<EntryBody> => ({ inode, hardLink: { deviceMajor: 8, deviceMinor: 1, linkCount } });
+  const link = (inode: bigint, linkCount: number): Partial<EntryBody> => ({
+    inode,
+    hardLink: { deviceMajor: 8, deviceMinor: 1, linkCount },
+  });
 
   test("are names of one file again, also where files were before", async () => {
     const maker = new ImageMaker();
     const content = maker.file("content", link(5n, 3));
-    const root = maker.image(["", maker.directory()], ["a", maker.directory()], ["a/x", content], ["b", content], ["c", content], ["other", maker.file("content", link(6n, 2))]);
+    const root = maker.image(
+      ["", maker.directory()],
+      ["a", maker.directory()],
+      ["a/x", content],
+      ["b", content],
+      ["c", content],
+      ["other", maker.file("content", link(6n, 2))],
+    );
     for (const overwrite of ["if-changed", "always"] as const) {
       const target = temporaryDirectory();
       writeFileSync(join(target, "b"), "in the way");
@@ -141,7 +195,17 @@ describe("hard links", () => {
       linkSync(join(target, "c"), join(target, "d"));
       const outcome = await restore(maker.repository, root, target, { overwrite });
       assert.deepEqual(problemsOf(outcome), []);
-      assert.deepEqual(describeTree(target, { withRoot: false }).map(({ path, linkedTo }) => [path, linkedTo]), [["a", "a"], ["a/x", "a/x"], ["b", "a/x"], ["c", "a/x"], ["d", "d"], ["other", "other"]]);
+      assert.deepEqual(
+        describeTree(target, { withRoot: false }).map(({ path, linkedTo }) => [path, linkedTo]),
+        [
+          ["a", "a"],
+          ["a/x", "a/x"],
+          ["b", "a/x"],
+          ["c", "a/x"],
+          ["d", "d"],
+          ["other", "other"],
+        ],
+      );
       assert.equal(contentOf(join(target, "d")), "in the way, with another name");
       assert.deepEqual([outcome.plan.files, outcome.plan.bytes, outcome.restoredFiles, outcome.restoredBytes], [4, 14, 4, 14]);
       const again = await restore(maker.repository, root, target);
@@ -162,7 +226,14 @@ describe("hard links", () => {
       }));
     const outcome = await restore(maker.repository, root, target, { treeFor });
     assert.deepEqual(problemsOf(outcome), ["/b: make hard link, restored a copy EMLINK"]);
-    assert.deepEqual(describeTree(target, { withRoot: false }).map(({ path, linkedTo }) => [path, linkedTo]), [["a", "a"], ["b", "b"], ["c", "c"]]);
+    assert.deepEqual(
+      describeTree(target, { withRoot: false }).map(({ path, linkedTo }) => [path, linkedTo]),
+      [
+        ["a", "a"],
+        ["b", "b"],
+        ["c", "c"],
+      ],
+    );
     assert.equal(contentOf(join(target, "c")), "content");
   });
 
@@ -195,10 +266,19 @@ describe("damage", () => {
     const target = temporaryDirectory();
     const outcome = await restore(maker.repository, root, target);
     const problems = problemsOf(outcome);
-    assert.ok(problems.length >= 2 && problems.length < 8 && problems.every((text) => / restore SEAL_BROKEN$/.test(text)), problems.join("\n"));
+    assert.ok(
+      problems.length >= 2 && problems.length < 8 && problems.every((text) => / restore SEAL_BROKEN$/.test(text)),
+      problems.join("\n"),
+    );
     const lost = new Set(outcome.problems.map(({ path }) => path.slice(1)));
     assert.ok(lost.has("several"));
-    assert.deepEqual(readdirSync(target), entries.slice(1).map(([path]) => path).filter((path) => !lost.has(path)));
+    assert.deepEqual(
+      readdirSync(target),
+      entries
+        .slice(1)
+        .map(([path]) => path)
+        .filter((path) => !lost.has(path)),
+    );
     assert.equal(outcome.restoredFiles, 31 - problems.length);
   });
 
@@ -217,7 +297,10 @@ describe("damage", () => {
     const outcome = await restore(repository, root, target, { verify: true });
     assert.deepEqual(problemsOf(outcome), []);
     assert.deepEqual([outcome.restoredFiles, outcome.verifiedFiles], [14, 14]);
-    assert.deepEqual(readdirSync(target), entries.map(([path]) => path));
+    assert.deepEqual(
+      readdirSync(target),
+      entries.map(([path]) => path),
+    );
   });
 
   test("of a segment alone, or its absence, is told by name", async () => {
@@ -270,7 +353,12 @@ describe("damage", () => {
 describe("the target", () => {
   test("that is full leaves no file half written", async () => {
     const maker = new ImageMaker();
-    const root = maker.image(["a", maker.file("fits")], ["b", maker.file("does not fit")], ["large", maker.file(Array.from({ length: 700 }, (_, i) => randomBytes(i, 60_000)))], ["z", maker.file("fits")]);
+    const root = maker.image(
+      ["a", maker.file("fits")],
+      ["b", maker.file("does not fit")],
+      ["large", maker.file(Array.from({ length: 700 }, (_, i) => randomBytes(i, 60_000)))],
+      ["z", maker.file("fits")],
+    );
     const target = temporaryDirectory();
     const treeFor = (): FileTree =>
       replacing((real) => ({
@@ -296,10 +384,11 @@ describe("the target", () => {
     };
     const treeFor = (): FileTree => replacing(() => ({ setOwner: refuse("EPERM"), setExtendedAttribute: refuse("ENOTSUP") }));
     const outcome = await restore(maker.repository, root, target, { treeFor });
-    assert.deepEqual(
-      outcome.problems.map(({ action, code }) => `${action} ${code}`).toSorted(),
-      ["keep setuid or setgid without the owner EPERM", "set extended attribute user ENOTSUP", "set owner EPERM"],
-    );
+    assert.deepEqual(outcome.problems.map(({ action, code }) => `${action} ${code}`).toSorted(), [
+      "keep setuid or setgid without the owner EPERM",
+      "set extended attribute user ENOTSUP",
+      "set owner EPERM",
+    ]);
     assert.match(outcome.problems[0]?.path ?? "", /^\/f\d\d$/);
     assert.equal(outcome.restoredFiles, 50);
     assert.equal(statSync(join(target, "f10")).mode & 0o7777, 0o755, "setuid without its owner would lend out another's rights");
@@ -307,7 +396,10 @@ describe("the target", () => {
 
   test("costs at most six calls for a small file", async () => {
     const maker = new ImageMaker();
-    const entries: [string, EntryBody][] = [["", maker.directory()], ["d", maker.directory()]];
+    const entries: [string, EntryBody][] = [
+      ["", maker.directory()],
+      ["d", maker.directory()],
+    ];
     for (let i = 100; i < 300; i++) entries.push([`d/f${i}`, maker.file(`${i}`, { mode: i % 2 === 0 ? 0o644 : 0o755 })]);
     const root = maker.image(...entries);
     let calls = 0;
@@ -330,18 +422,45 @@ describe("the target", () => {
 
   test("decides what new files get: setgid directories and default access control lists", { skip: !isRoot }, async () => {
     const maker = new ImageMaker();
-    const root = maker.image(["", maker.directory()], ["d", maker.directory({ mode: 0o770 })], ["d/a", maker.file("a", { mode: 0o666 })], ["d/b", maker.file("b", { mode: 0o640, groupId: 33 })]);
+    const root = maker.image(
+      ["", maker.directory()],
+      ["d", maker.directory({ mode: 0o770 })],
+      ["d/a", maker.file("a", { mode: 0o666 })],
+      ["d/b", maker.file("b", { mode: 0o640, groupId: 33 })],
+    );
     const target = temporaryDirectory();
     const handle = tree.openDirectory(utf8(target));
     tree.setOwner(handle, 0, 4_711);
     tree.setMode(handle, 0o2755);
     // Version 2; user:: rwx, user 1000 rwx, group:: r-x, mask rwx, other:: ---
-    const entry = (tag: number, permissions: number, id: number): number[] => [tag, 0, permissions, 0, id & 255, (id >> 8) & 255, (id >> 16) & 255, (id >>> 24) & 255];
+    const entry = (tag: number, permissions: number, id: number): number[] => [
+      tag,
+      0,
+      permissions,
+      0,
+      id & 255,
+      (id >> 8) & 255,
+      (id >> 16) & 255,
+      (id >>> 24) & 255,
+    ];
     const none = 0xffff_ffff;
-    const list = Uint8Array.from([2, 0, 0, 0, ...entry(1, 7, none), ...entry(2, 7, 1_000), ...entry(4, 5, none), ...entry(16, 7, none), ...entry(32, 0, none)]);
+    const list = Uint8Array.from([
+      2,
+      0,
+      0,
+      0,
+      ...entry(1, 7, none),
+      ...entry(2, 7, 1_000),
+      ...entry(4, 5, none),
+      ...entry(16, 7, none),
+      ...entry(32, 0, none),
+    ]);
     tree.setExtendedAttribute(handle, { name: utf8("system.posix_acl_default"), value: list });
     mkdirSync(join(target, "inherits"));
-    assert.ok(describeTree(target).some(({ path, attributes }) => path === "inherits" && attributes.length === 2), "the file system has access control lists");
+    assert.ok(
+      describeTree(target).some(({ path, attributes }) => path === "inherits" && attributes.length === 2),
+      "the file system has access control lists",
+    );
     tree.removeDirectoryAt(handle, utf8("inherits"));
     tree.close(handle);
     const outcome = await restore(maker.repository, root, target);

@@ -2,14 +2,36 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { utf8 } from "../base/bytes.ts";
 import { randomBytes } from "../engine/testing.ts";
 import { ENTRY_FIFO, ENTRY_SYMBOLIC_LINK } from "../formats/entry.ts";
-import { ImageMaker, MODIFIED, bodyOf, contentOf, describeTree, problemsOf, restore, temporaryDirectory } from "./restore-harness.contract.ts";
+import {
+  ImageMaker,
+  MODIFIED,
+  bodyOf,
+  contentOf,
+  describeTree,
+  problemsOf,
+  restore,
+  temporaryDirectory,
+} from "./restore-harness.contract.ts";
 import type { OverwriteMode } from "./restore.ts";
 
 const isRoot = process.geteuid?.() === 0;
@@ -20,7 +42,11 @@ function paths(target: string): readonly string[] {
 }
 
 /** An image of three files and a link, and a target that has them in different states. */
-function makeCollision(): { readonly maker: ImageMaker; readonly root: ReturnType<ImageMaker["image"]>; readonly target: string } {
+function makeCollision(): {
+  readonly maker: ImageMaker;
+  readonly root: ReturnType<ImageMaker["image"]>;
+  readonly target: string;
+} {
   const maker = new ImageMaker();
   const root = maker.image(
     ["", maker.directory()],
@@ -56,30 +82,42 @@ describe("what is there already", () => {
       assert.deepEqual([...found, link], expected[overwrite]);
       assert.equal(statSync(join(target, "large")).size, overwrite === "never" ? 5 : 200_000);
       const { restoredFiles, skippedExisting, skippedUnchanged } = outcome;
-      const counts: Readonly<Record<OverwriteMode, readonly number[]>> = { never: [1, 4, 0], "if-changed": [3, 0, 1], always: [4, 0, 0] };
+      const counts: Readonly<Record<OverwriteMode, readonly number[]>> = {
+        never: [1, 4, 0],
+        "if-changed": [3, 0, 1],
+        always: [4, 0, 0],
+      };
       assert.deepEqual([restoredFiles, skippedExisting, skippedUnchanged], counts[overwrite]);
       assert.deepEqual(readdirSync(target).length, 5);
     });
   }
 
-  test("keeps its content and gets the image's owner, mode and attributes when size and time agree", { skip: !isRoot }, async () => {
-    const maker = new ImageMaker();
-    const attributes = [{ name: utf8("user.kept"), value: utf8("image") }];
-    const root = maker.image(["", maker.directory()], ["file", maker.file("content", { mode: 0o4711, userId: 7, groupId: 8, attributes })], ["plain", maker.file("content")]);
-    const target = temporaryDirectory();
-    await restore(maker.repository, root, target);
-    const wanted = describeTree(target);
-    const inode = statSync(join(target, "file")).ino;
-    for (const name of ["file", "plain"]) {
-      chmodSync(join(target, name), 0o600);
-      spawnSync("chown", ["99:99", join(target, name)]);
-    }
-    const outcome = await restore(maker.repository, root, target);
-    assert.deepEqual(problemsOf(outcome), []);
-    assert.deepEqual(describeTree(target), wanted);
-    assert.equal(statSync(join(target, "file")).ino, inode);
-    assert.equal(outcome.skippedUnchanged, 2);
-  });
+  test(
+    "keeps its content and gets the image's owner, mode and attributes when size and time agree",
+    { skip: !isRoot },
+    async () => {
+      const maker = new ImageMaker();
+      const attributes = [{ name: utf8("user.kept"), value: utf8("image") }];
+      const root = maker.image(
+        ["", maker.directory()],
+        ["file", maker.file("content", { mode: 0o4711, userId: 7, groupId: 8, attributes })],
+        ["plain", maker.file("content")],
+      );
+      const target = temporaryDirectory();
+      await restore(maker.repository, root, target);
+      const wanted = describeTree(target);
+      const inode = statSync(join(target, "file")).ino;
+      for (const name of ["file", "plain"]) {
+        chmodSync(join(target, name), 0o600);
+        spawnSync("chown", ["99:99", join(target, name)]);
+      }
+      const outcome = await restore(maker.repository, root, target);
+      assert.deepEqual(problemsOf(outcome), []);
+      assert.deepEqual(describeTree(target), wanted);
+      assert.equal(statSync(join(target, "file")).ino, inode);
+      assert.equal(outcome.skippedUnchanged, 2);
+    },
+  );
 
   test("is never changed through another name that it has outside", { skip: !isRoot }, async () => {
     const maker = new ImageMaker();
@@ -100,7 +138,13 @@ describe("what is there already", () => {
   test("in the form of a directory gives way to a file only when that is allowed", async () => {
     for (const settings of [{}, { overwrite: "never" }, { overwrite: "always" }, { delete: true }] as const) {
       const maker = new ImageMaker();
-      const root = maker.image(["", maker.directory()], ["file", maker.file("content")], ["link", bodyOf({ kind: ENTRY_SYMBOLIC_LINK, linkTarget: utf8("x") })], ["sub", maker.directory()], ["sub/file", maker.file("in sub")]);
+      const root = maker.image(
+        ["", maker.directory()],
+        ["file", maker.file("content")],
+        ["link", bodyOf({ kind: ENTRY_SYMBOLIC_LINK, linkTarget: utf8("x") })],
+        ["sub", maker.directory()],
+        ["sub/file", maker.file("in sub")],
+      );
       const target = temporaryDirectory();
       mkdirSync(join(target, "file/with/something"), { recursive: true });
       mkdirSync(join(target, "link"));
@@ -111,7 +155,12 @@ describe("what is there already", () => {
         assert.deepEqual(paths(target), ["file", "link", "sub", "sub/file"]);
         assert.equal(contentOf(join(target, "file")), "content");
       } else {
-        const inTheWay = ["/file: restore TARGET_CONFLICT", "/link: restore TARGET_CONFLICT", "/sub/file: restore ENOTDIR", "/sub: restore TARGET_CONFLICT"];
+        const inTheWay = [
+          "/file: restore TARGET_CONFLICT",
+          "/link: restore TARGET_CONFLICT",
+          "/sub/file: restore ENOTDIR",
+          "/sub: restore TARGET_CONFLICT",
+        ];
         assert.deepEqual(problemsOf(outcome), settings.overwrite === "never" ? inTheWay.slice(2) : inTheWay);
         assert.deepEqual(paths(target), ["file", "file/with", "file/with/something", "link", "sub"]);
       }
@@ -191,8 +240,17 @@ describe("an exact restore", () => {
       ["home/bob/y", maker.file("y")],
     );
     const target = temporaryDirectory();
-    for (const path of ["home/ann/docs/extra/deep/er", "home/ann/old", "home/carl", "etc"]) mkdirSync(join(target, path), { recursive: true });
-    for (const path of ["home/ann/a", "home/ann/docs/x.bak", "home/ann/docs/extra/deep/er/file", "home/ann/zz", "home/bob", "home/carl/keep", "etc/passwd"]) {
+    for (const path of ["home/ann/docs/extra/deep/er", "home/ann/old", "home/carl", "etc"])
+      mkdirSync(join(target, path), { recursive: true });
+    for (const path of [
+      "home/ann/a",
+      "home/ann/docs/x.bak",
+      "home/ann/docs/extra/deep/er/file",
+      "home/ann/zz",
+      "home/bob",
+      "home/carl/keep",
+      "etc/passwd",
+    ]) {
       if (path !== "home/bob") writeFileSync(join(target, path), path);
     }
     symlinkSync("/etc", join(target, "home/ann/old/link"));
@@ -204,22 +262,48 @@ describe("an exact restore", () => {
     const outside = temporaryDirectory();
     writeFileSync(join(outside, "file"), "outside");
     symlinkSync(outside, join(target, "home/ann/to outside"));
-    const outcome = await restore(maker.repository, root, target, { delete: true, completePaths: [utf8("/home/ann"), utf8("/home/bob")] });
+    const outcome = await restore(maker.repository, root, target, {
+      delete: true,
+      completePaths: [utf8("/home/ann"), utf8("/home/bob")],
+    });
     assert.deepEqual(problemsOf(outcome), []);
-    assert.deepEqual(paths(target), ["etc", "etc/passwd", "home", "home/ann", "home/ann/a-b", "home/ann/docs", "home/ann/docs/x", "home/bob", "home/bob/y", "home/carl", "home/carl/keep"]);
+    assert.deepEqual(paths(target), [
+      "etc",
+      "etc/passwd",
+      "home",
+      "home/ann",
+      "home/ann/a-b",
+      "home/ann/docs",
+      "home/ann/docs/x",
+      "home/bob",
+      "home/bob/y",
+      "home/carl",
+      "home/carl/keep",
+    ]);
     assert.equal(outcome.deleted, 10);
     assert.deepEqual(readdirSync(outside), ["file"]);
     const docs = statSync(join(target, "home/ann/docs"));
-    assert.equal(Math.floor(docs.mtimeMs / 1000), MODIFIED.seconds, "the directory has its time although something was removed from it");
+    assert.equal(
+      Math.floor(docs.mtimeMs / 1000),
+      MODIFIED.seconds,
+      "the directory has its time although something was removed from it",
+    );
   });
 
   test("keeps to the selected paths", async () => {
     const { maker, root, target } = make();
-    const outcome = await restore(maker.repository, root, target, { delete: true, completePaths: [utf8("/home/ann")], paths: [utf8("/home/ann/docs"), utf8("/home/bob")] });
+    const outcome = await restore(maker.repository, root, target, {
+      delete: true,
+      completePaths: [utf8("/home/ann")],
+      paths: [utf8("/home/ann/docs"), utf8("/home/bob")],
+    });
     assert.deepEqual(problemsOf(outcome), []);
     const left = paths(target);
     assert.ok(left.includes("home/ann/zz") && left.includes("home/carl/keep"));
-    assert.deepEqual(left.filter((path) => path.startsWith("home/ann/docs")), ["home/ann/docs", "home/ann/docs/x"]);
+    assert.deepEqual(
+      left.filter((path) => path.startsWith("home/ann/docs")),
+      ["home/ann/docs", "home/ann/docs/x"],
+    );
   });
 
   test("removes nothing when it is not known what the image was made of", async () => {
@@ -241,7 +325,10 @@ describe("an exact restore", () => {
     assert.ok(page !== undefined && root.level > 0);
     maker.repository.losePage(page);
     const outcome = await restore(maker.repository, root, target, { delete: true, completePaths: [utf8("/")] });
-    assert.deepEqual(problemsOf(outcome).map((text) => text.replace(/^\/f\d+/, "/f")), ["/: delete REPOSITORY_DAMAGED", "/f: read entries SEGMENT_MISSING"]);
+    assert.deepEqual(
+      problemsOf(outcome).map((text) => text.replace(/^\/f\d+/, "/f")),
+      ["/: delete REPOSITORY_DAMAGED", "/f: read entries SEGMENT_MISSING"],
+    );
     assert.equal(readdirSync(target).length, 5_001);
     assert.equal(outcome.deleted, 0);
   });
@@ -259,7 +346,7 @@ describe("an exact restore", () => {
     const maker = new ImageMaker();
     const root = maker.image(["", maker.directory()], ["keep", maker.file("kept")]);
     const target = temporaryDirectory();
-    spawnSync("sh", ["-c", 'for i in $(seq 1 300); do mkdir -p d && touch d/file && cd d || exit 1; done'], { cwd: target });
+    spawnSync("sh", ["-c", "for i in $(seq 1 300); do mkdir -p d && touch d/file && cd d || exit 1; done"], { cwd: target });
     const outcome = await restore(maker.repository, root, target, { delete: true, completePaths: [utf8("/")] });
     assert.deepEqual(problemsOf(outcome), []);
     assert.deepEqual(paths(target), ["keep"]);
@@ -269,7 +356,11 @@ describe("an exact restore", () => {
 
 test("special files are replaced when they differ and left when they do not", async () => {
   const maker = new ImageMaker();
-  const root = maker.image(["", maker.directory()], ["pipe", bodyOf({ kind: ENTRY_FIFO, mode: 0o640 })], ["was file", bodyOf({ kind: ENTRY_FIFO })]);
+  const root = maker.image(
+    ["", maker.directory()],
+    ["pipe", bodyOf({ kind: ENTRY_FIFO, mode: 0o640 })],
+    ["was file", bodyOf({ kind: ENTRY_FIFO })],
+  );
   const target = temporaryDirectory();
   writeFileSync(join(target, "was file"), "file");
   await restore(maker.repository, root, target);

@@ -20,7 +20,14 @@ import type { SegmentReference } from "../formats/segment-reference.ts";
 import type { ContainerName, VolumeId } from "../media/volume.ts";
 import type { EpochMs } from "../platform/clock.ts";
 import { openLinuxFileTree } from "../platform/file-tree-linux.ts";
-import { KIND_CHARACTER_DEVICE, KIND_DIRECTORY, KIND_FILE, KIND_BLOCK_DEVICE, KIND_SYMBOLIC_LINK, newStatBuffer } from "../platform/file-tree.ts";
+import {
+  KIND_CHARACTER_DEVICE,
+  KIND_DIRECTORY,
+  KIND_FILE,
+  KIND_BLOCK_DEVICE,
+  KIND_SYMBOLIC_LINK,
+  newStatBuffer,
+} from "../platform/file-tree.ts";
 import type { DirectoryHandle, FileHandle, FileTree } from "../platform/file-tree.ts";
 import { EntryTreeWriter } from "../repository/repository.ts";
 import type { EntryTreeRoot, LocationBuffer, PageKind, PageSink, PageSource, SegmentLocation } from "../repository/repository.ts";
@@ -149,12 +156,24 @@ export class MemoryRepository implements PageSource, PageSink, SegmentLookup, Bl
     const { block, offset, length } = found;
     const bytes = this.blocks[block]?.bytes.length ?? 0;
     const container = this.blocks[block]?.container ?? 0;
-    Object.assign(into, { run: 0, container, block, blockOffset: block, storedLength: bytes + 100, plainLength: bytes, offset, length });
+    Object.assign(into, {
+      run: 0,
+      container,
+      block,
+      blockOffset: block,
+      storedLength: bytes + 100,
+      plainLength: bytes,
+      offset,
+      length,
+    });
     into.identity.fill(block);
     return true;
   }
 
-  containerOf({ container }: { readonly run: number; readonly container: number }): { readonly volumeId: VolumeId; readonly container: ContainerName } {
+  containerOf({ container }: { readonly run: number; readonly container: number }): {
+    readonly volumeId: VolumeId;
+    readonly container: ContainerName;
+  } {
     return { volumeId: VOLUME, container: containerName(container) };
   }
 
@@ -193,7 +212,6 @@ export function bodyOf(changes: Partial<EntryBody> & Pick<EntryBody, "kind">): E
     sizeBytes: 0,
     recheck: false,
     changedWhileRead: false,
-    fixedSegments: false,
     ...changes,
   };
 }
@@ -263,16 +281,26 @@ export class ImageMaker {
   imageOfTree(tree: FileTree, directory: string): EntryTreeRoot {
     const builder = new SelectionBuilder(utf8("/"));
     builder.addPath(utf8(directory));
-    const walk = walkTree({ tree, selection: builder.build(), onProblem: ({ path, code }) => { throw new Error(`${hexOf(path)} ${code}`); } });
+    const walk = walkTree({
+      tree,
+      selection: builder.build(),
+      onProblem: ({ path, code }) => {
+        throw new Error(`${hexOf(path)} ${code}`);
+      },
+    });
     const entries: EntryPart[] = [];
     const prefix = directory.length - 1;
     while (walk.next()) {
       if (walk.isAncestor) continue;
       const path = walk.path.slice(Math.min(walk.pathLength, prefix === walk.pathLength ? prefix : prefix + 1), walk.pathLength);
-      const body: { -readonly [K in keyof EntryBody]: EntryBody[K] } = { ...entryBodyOf(walk.stat, 0 as EpochMs), recheck: false };
+      const body: { -readonly [K in keyof EntryBody]: EntryBody[K] } = {
+        ...entryBodyOf(walk.stat, 0 as EpochMs),
+        recheck: false,
+      };
       if (walk.stat.kind === KIND_SYMBOLIC_LINK) body.linkTarget = tree.readLinkAt(walk.directory, walk.name).slice();
       Object.assign(body, this.attributes(walk.extendedAttributes()));
-      if (walk.stat.kind === KIND_FILE) Object.assign(body, this.#contentOf(tree, walk.directory, walk.name, walk.stat.sizeBytes));
+      if (walk.stat.kind === KIND_FILE)
+        Object.assign(body, this.#contentOf(tree, walk.directory, walk.name, walk.stat.sizeBytes));
       entries.push([path, body]);
     }
     return this.image(...entries);
@@ -287,7 +315,7 @@ export class ImageMaker {
         const run = tree.nextData(handle, position, sizeBytes);
         const start = run?.start ?? sizeBytes;
         if (start > position) parts.push(start - position);
-        for (position = start; position < (run?.end ?? 0); ) {
+        for (position = start; position < (run?.end ?? 0);) {
           const bytes = new Uint8Array(Math.min(48 * 1024, (run?.end ?? 0) - position));
           tree.read(handle, bytes, position);
           parts.push(bytes);
@@ -322,7 +350,10 @@ export async function restore(
   repository.endBlock();
   const { threads = 2, treeFor = () => openLinuxFileTree(), userId = process.geteuid?.() ?? 0, onTask, ...options } = settings;
   const fingerprinter = { matches: (bytes: Uint8Array, expected: Uint8Array) => Buffer.compare(sha256(bytes), expected) === 0 };
-  const writers = Array.from({ length: threads }, (_, thread) => new RestoreWriter({ tree: treeFor(thread), blocks: repository, fingerprinter }));
+  const writers = Array.from(
+    { length: threads },
+    (_, thread) => new RestoreWriter({ tree: treeFor(thread), blocks: repository, fingerprinter }),
+  );
   const run = new Restore({
     source: repository,
     index: repository,
@@ -377,7 +408,12 @@ export function describeTree(directory: string, { withRoot = true } = {}): reado
       owner: `${stat.userId}:${stat.groupId}`,
       modified: `${stat.modifiedSeconds}.${stat.modifiedNanoseconds}`,
       size: stat.kind === KIND_FILE ? stat.sizeBytes : 0,
-      content: stat.kind === KIND_FILE ? contentHash(parent, name, stat.sizeBytes) : stat.kind === KIND_SYMBOLIC_LINK ? latin1(tree.readLinkAt(parent, name)) : "",
+      content:
+        stat.kind === KIND_FILE
+          ? contentHash(parent, name, stat.sizeBytes)
+          : stat.kind === KIND_SYMBOLIC_LINK
+            ? latin1(tree.readLinkAt(parent, name))
+            : "",
       node: isDevice ? `${stat.nodeMajor}:${stat.nodeMinor}` : "",
       attributes: attributes.map(({ name: key_, value }) => `${latin1(key_)}=${hexOf(value)}`),
       flags: stat.fileFlags,
@@ -413,7 +449,7 @@ function contentHash(directory: DirectoryHandle, name: Uint8Array, sizeBytes: nu
   const buffer = new Uint8Array(1024 * 1024);
   for (let run = tree.nextData(handle, 0, sizeBytes); run !== undefined; run = tree.nextData(handle, run.end, sizeBytes)) {
     hash.update(`@${run.start}`);
-    for (let position = run.start; position < run.end; ) {
+    for (let position = run.start; position < run.end;) {
       const count = tree.read(handle, buffer.subarray(0, Math.min(buffer.length, run.end - position)), position);
       hash.update(buffer.subarray(0, count));
       position += count;

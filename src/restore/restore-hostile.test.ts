@@ -30,14 +30,29 @@ function makePlace(): { readonly target: string; readonly outside: string; reado
 }
 
 describe("a hostile image", () => {
-  for (const path of ["..", "../outside/evil", "a/../../outside/evil", "a/..", ".", "a/./b", "/etc/evil", "a//b", "a/", "a\0b", "../target/../outside/file"]) {
+  for (const path of [
+    "..",
+    "../outside/evil",
+    "a/../../outside/evil",
+    "a/..",
+    ".",
+    "a/./b",
+    "/etc/evil",
+    "a//b",
+    "a/",
+    "a\0b",
+    "../target/../outside/file",
+  ]) {
     test(`restores nothing for the path ${JSON.stringify(path)} and everything else`, async () => {
       const { target, check } = makePlace();
       const maker = new ImageMaker();
       const root = maker.image(["", maker.directory()], [path, maker.file("evil")], ["z", maker.file("fine")]);
       const outcome = await restore(maker.repository, root, target);
       assert.deepEqual(problemsOf(outcome), [`/${path}: read entries FORMAT_INVALID`]);
-      assert.deepEqual(describeTree(target, { withRoot: false }).map((entry) => entry.path), ["z"]);
+      assert.deepEqual(
+        describeTree(target, { withRoot: false }).map((entry) => entry.path),
+        ["z"],
+      );
       check();
     });
   }
@@ -46,9 +61,22 @@ describe("a hostile image", () => {
     const { target, outside, check } = makePlace();
     const maker = new ImageMaker();
     const link = bodyOf({ kind: ENTRY_SYMBOLIC_LINK, linkTarget: utf8(outside) });
-    const root = maker.image(["link", link], ["link/evil", maker.file("evil")], ["link/file", maker.file("evil")], ["z", maker.file("fine")]);
-    const outcome = await restore(maker.repository, root, target, { overwrite: "always", delete: true, completePaths: [utf8("/")] });
-    assert.deepEqual(problemsOf(outcome), ["/: delete REPOSITORY_DAMAGED", "/link/evil: read entries FORMAT_INVALID", "/link/file: read entries FORMAT_INVALID"]);
+    const root = maker.image(
+      ["link", link],
+      ["link/evil", maker.file("evil")],
+      ["link/file", maker.file("evil")],
+      ["z", maker.file("fine")],
+    );
+    const outcome = await restore(maker.repository, root, target, {
+      overwrite: "always",
+      delete: true,
+      completePaths: [utf8("/")],
+    });
+    assert.deepEqual(problemsOf(outcome), [
+      "/: delete REPOSITORY_DAMAGED",
+      "/link/evil: read entries FORMAT_INVALID",
+      "/link/file: read entries FORMAT_INVALID",
+    ]);
     assert.equal(readlinkSync(join(target, "link")), outside);
     check();
   });
@@ -57,9 +85,20 @@ describe("a hostile image", () => {
     const { target, outside, check } = makePlace();
     const maker = new ImageMaker();
     const link = bodyOf({ kind: ENTRY_SYMBOLIC_LINK, linkTarget: utf8(outside) });
-    const root = maker.image(["d", maker.directory()], ["d", link], ["d/evil", maker.file("evil")], ["e", link], ["e", maker.directory()], ["e/evil", maker.file("evil")]);
+    const root = maker.image(
+      ["d", maker.directory()],
+      ["d", link],
+      ["d/evil", maker.file("evil")],
+      ["e", link],
+      ["e", maker.directory()],
+      ["e/evil", maker.file("evil")],
+    );
     const outcome = await restore(maker.repository, root, target, { overwrite: "always" });
-    assert.deepEqual(problemsOf(outcome), ["/d: read entries FORMAT_INVALID", "/e/evil: read entries FORMAT_INVALID", "/e: read entries FORMAT_INVALID"]);
+    assert.deepEqual(problemsOf(outcome), [
+      "/d: read entries FORMAT_INVALID",
+      "/e/evil: read entries FORMAT_INVALID",
+      "/e: read entries FORMAT_INVALID",
+    ]);
     assert.equal(readFileSync(join(target, "d/evil"), "utf8"), "evil");
     check();
   });
@@ -70,7 +109,13 @@ describe("a hostile image", () => {
       symlinkSync(outside, join(target, "d"));
       symlinkSync(join(outside, "file"), join(target, "f"));
       const maker = new ImageMaker();
-      const root = maker.image(["d", maker.directory({ mode: 0o700 })], ["d/file", maker.file("evil")], ["d/sub", maker.directory()], ["f", maker.file("mine")], ["g/h", maker.file("no entry for g")]);
+      const root = maker.image(
+        ["d", maker.directory({ mode: 0o700 })],
+        ["d/file", maker.file("evil")],
+        ["d/sub", maker.directory()],
+        ["f", maker.file("mine")],
+        ["g/h", maker.file("no entry for g")],
+      );
       const outcome = await restore(maker.repository, root, target, { overwrite });
       check();
       assert.equal(readFileSync(join(target, "g/h"), "utf8"), "no entry for g");
@@ -78,7 +123,11 @@ describe("a hostile image", () => {
         assert.deepEqual(problemsOf(outcome), []);
         assert.equal(readFileSync(join(target, "d/file"), "utf8"), "evil");
       } else {
-        assert.deepEqual(problemsOf(outcome), ["/d/file: restore ENOTDIR", "/d/sub: restore ENOTDIR", "/d: restore TARGET_CONFLICT"]);
+        assert.deepEqual(problemsOf(outcome), [
+          "/d/file: restore ENOTDIR",
+          "/d/sub: restore ENOTDIR",
+          "/d: restore TARGET_CONFLICT",
+        ]);
         assert.equal(lstatSync(join(target, "d")).isSymbolicLink(), true);
       }
       assert.equal(lstatSync(join(target, "f")).isSymbolicLink(), overwrite === "never");
@@ -87,11 +136,21 @@ describe("a hostile image", () => {
 
   test("with names that differ in case restores each", async () => {
     const maker = new ImageMaker();
-    const root = maker.image(["A", maker.file("upper")], ["B", maker.directory()], ["B/x", maker.file("1")], ["a", maker.file("lower")], ["b", maker.directory()], ["b/x", maker.file("2")]);
+    const root = maker.image(
+      ["A", maker.file("upper")],
+      ["B", maker.directory()],
+      ["B/x", maker.file("1")],
+      ["a", maker.file("lower")],
+      ["b", maker.directory()],
+      ["b/x", maker.file("2")],
+    );
     const target = temporaryDirectory();
     const outcome = await restore(maker.repository, root, target);
     assert.deepEqual(problemsOf(outcome), []);
-    assert.deepEqual(["A", "a", "B/x", "b/x"].map((path) => readFileSync(join(target, path), "utf8")), ["upper", "lower", "1", "2"]);
+    assert.deepEqual(
+      ["A", "a", "B/x", "b/x"].map((path) => readFileSync(join(target, path), "utf8")),
+      ["upper", "lower", "1", "2"],
+    );
   });
 
   test("with bodies that make no sense loses those entries only", async () => {
@@ -106,12 +165,21 @@ describe("a hostile image", () => {
       ["5 link to nothing", bodyOf({ kind: ENTRY_SYMBOLIC_LINK, linkTarget: new Uint8Array(0) })],
       ["6 device without number", bodyOf({ kind: 5 })],
       ["7 name too long ".padEnd(256, "x"), good],
-      ["8 directory as list", maker.file("x", { segments: [], segmentList: { fingerprint: maker.repository.store(utf8("y")), pageBytes: 3, level: 4 } })],
+      [
+        "8 directory as list",
+        maker.file("x", {
+          segments: [],
+          segmentList: { fingerprint: maker.repository.store(utf8("y")), pageBytes: 3, level: 4 },
+        }),
+      ],
       ["9 good", good],
     );
     const target = temporaryDirectory();
     const outcome = await restore(maker.repository, root, target);
-    assert.deepEqual(describeTree(target, { withRoot: false }).map((entry) => entry.path), ["9 good"]);
+    assert.deepEqual(
+      describeTree(target, { withRoot: false }).map((entry) => entry.path),
+      ["9 good"],
+    );
     assert.equal(outcome.problemCount, 8, problemsOf(outcome).join("\n"));
   });
 
@@ -159,7 +227,10 @@ test("nothing appears outside while directories are swapped for links", async ()
   for (const d of ["d0", "d1", "d2", "d3"]) {
     entries.push([d, maker.directory({ mode: 0o755 })], [`${d}/e`, maker.directory()]);
     for (const name of names) entries.push([`${d}/e/${name}`, maker.file(`content ${name}`)]);
-    entries.push([`${d}/link`, bodyOf({ kind: ENTRY_SYMBOLIC_LINK, linkTarget: utf8("file") })], [`${d}/pipe`, bodyOf({ kind: ENTRY_FIFO })]);
+    entries.push(
+      [`${d}/link`, bodyOf({ kind: ENTRY_SYMBOLIC_LINK, linkTarget: utf8("file") })],
+      [`${d}/pipe`, bodyOf({ kind: ENTRY_FIFO })],
+    );
   }
   const root = maker.image(...entries);
   const stop = new Int32Array(new SharedArrayBuffer(4));
@@ -168,7 +239,12 @@ test("nothing appears outside while directories are swapped for links", async ()
   let files = 0;
   for (let round = 0; round < 25; round++) {
     const overwrite = round % 2 === 0 ? "always" : "if-changed";
-    const outcome = await restore(maker.repository, root, target, { overwrite, delete: round % 3 === 0, completePaths: [utf8("/")], verify: round % 5 === 0 });
+    const outcome = await restore(maker.repository, root, target, {
+      overwrite,
+      delete: round % 3 === 0,
+      completePaths: [utf8("/")],
+      verify: round % 5 === 0,
+    });
     files += outcome.restoredFiles + outcome.skippedUnchanged;
     assert.deepEqual(readdirSync(outside), ["file"]);
   }

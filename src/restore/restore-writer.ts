@@ -17,16 +17,7 @@ import type { BlockSource, ContentFingerprinter } from "./parts.ts";
 import { ResultWriter } from "./results.ts";
 import { decodeBegin, openTarget, temporaryNames } from "./run-settings.ts";
 import { StretchWriter } from "./stretch-writer.ts";
-import {
-  TASK_BEGIN,
-  TASK_DIRECTORIES,
-  TASK_END,
-  TASK_FILES,
-  TASK_FINISH,
-  TASK_FLAGS,
-  TASK_PART,
-  TASK_VERIFY,
-} from "./tasks.ts";
+import { TASK_BEGIN, TASK_DIRECTORIES, TASK_END, TASK_FILES, TASK_FINISH, TASK_FLAGS, TASK_PART, TASK_VERIFY } from "./tasks.ts";
 
 export interface RestoreWriterParts {
   readonly tree: FileTree;

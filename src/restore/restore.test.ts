@@ -1,12 +1,33 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, existsSync, linkSync, lutimesSync, mkdirSync, readdirSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { utf8 } from "../base/bytes.ts";
 import { randomBytes } from "../engine/testing.ts";
 import { KIND_CHARACTER_DEVICE, KIND_FIFO } from "../platform/file-tree.ts";
-import { ImageMaker, MemoryRepository, describeTree, problemsOf, restore, temporaryDirectory, tree } from "./restore-harness.contract.ts";
+import {
+  ImageMaker,
+  MemoryRepository,
+  describeTree,
+  problemsOf,
+  restore,
+  temporaryDirectory,
+  tree,
+} from "./restore-harness.contract.ts";
 
 const isRoot = process.geteuid?.() === 0;
 
@@ -36,7 +57,13 @@ function makeTree(): string {
   tree.makeNodeAt(handle, utf8("fifo"), KIND_FIFO, 0o640, 0, 0);
   writeFileSync(Buffer.concat([Buffer.from(`${root}/not utf-8 `), Buffer.from([0xff, 0xfe, 0x80])]), "bytes");
   writeFileSync(at("n".repeat(255)), "the longest name");
-  for (const [name, mode] of [["setuid", 0o4755], ["setgid", 0o2750], ["sticky", 0o1777], ["closed", 0o000], ["read only", 0o444]] as const) {
+  for (const [name, mode] of [
+    ["setuid", 0o4755],
+    ["setgid", 0o2750],
+    ["sticky", 0o1777],
+    ["closed", 0o000],
+    ["read only", 0o444],
+  ] as const) {
     writeFileSync(at(name), name);
     chmodSync(at(name), mode);
   }
@@ -83,10 +110,23 @@ describe("a restore", () => {
     assert.equal(outcome.restoredFiles, files.length);
     assert.equal(outcome.verifiedFiles, files.filter(({ path, linkedTo }) => path === linkedTo).length);
     assert.deepEqual(
-      { directories: outcome.plan.directories, others: outcome.plan.others, deleted: outcome.deleted, existing: outcome.skippedExisting },
-      { directories: expected.filter(({ kind }) => kind === 1).length, others: expected.filter(({ kind }) => kind > 2).length, deleted: 0, existing: 0 },
+      {
+        directories: outcome.plan.directories,
+        others: outcome.plan.others,
+        deleted: outcome.deleted,
+        existing: outcome.skippedExisting,
+      },
+      {
+        directories: expected.filter(({ kind }) => kind === 1).length,
+        others: expected.filter(({ kind }) => kind > 2).length,
+        deleted: 0,
+        existing: 0,
+      },
     );
-    assert.deepEqual(readdirSync(target).filter((name) => name.startsWith(".holdfast")), []);
+    assert.deepEqual(
+      readdirSync(target).filter((name) => name.startsWith(".holdfast")),
+      [],
+    );
   });
 
   test("leaves what is there already, and so can be repeated", async () => {
@@ -180,7 +220,10 @@ describe("a selection", () => {
     const { maker, root } = build();
     const target = join(temporaryDirectory(), "not made");
     const paths = [utf8("/home/bob"), utf8("/home/an")];
-    await assert.rejects(restore(maker.repository, root, target, { paths }), { code: "PATH_NOT_IN_IMAGE", message: /"\/home\/an"/ });
+    await assert.rejects(restore(maker.repository, root, target, { paths }), {
+      code: "PATH_NOT_IN_IMAGE",
+      message: /"\/home\/an"/,
+    });
     await assert.rejects(restore(maker.repository, root, target, { paths: [utf8("home/bob")] }), { code: "USAGE" });
     await assert.rejects(restore(maker.repository, root, target, { paths: [utf8("/home/../etc")] }), { code: "USAGE" });
     assert.equal(existsSync(target), false);

@@ -58,7 +58,10 @@ export function temporaryNames(prefix: string, thread: number): () => Uint8Array
 export function encodeBegin(settings: RunSettings, thread: number): Uint8Array<ArrayBuffer> {
   const { overwrite, clearsTheWay, owners, userId, temporaryPrefix: prefix, target } = settings;
   const writer = new ByteWriter(256);
-  writer.u8(TASK_BEGIN).u8(OVERWRITE_MODES.indexOf(overwrite)).u8(clearsTheWay ? FLAG_CLEARS : 0);
+  writer
+    .u8(TASK_BEGIN)
+    .u8(OVERWRITE_MODES.indexOf(overwrite))
+    .u8(clearsTheWay ? FLAG_CLEARS : 0);
   writer.u32(userId).u32(target.inodeLow).u32(target.inodeHigh).u32(target.deviceMajor).u32(target.deviceMinor);
   writer.u32(thread).u16(prefix.length).u32(target.path.length).bytes(utf8(prefix)).bytes(target.path);
   writeOwnerRules(writer, owners);
@@ -80,7 +83,10 @@ export function decodeBegin(task: Uint8Array): { readonly settings: RunSettings;
   const path = new Uint8Array(reader.bytes(pathLength));
   const clearsTheWay = (flags & FLAG_CLEARS) !== 0;
   const owners = readOwnerRules(reader);
-  return { settings: { overwrite, clearsTheWay, owners, userId, temporaryPrefix: prefix, target: { ...identity, path } }, thread };
+  return {
+    settings: { overwrite, clearsTheWay, owners, userId, temporaryPrefix: prefix, target: { ...identity, path } },
+    thread,
+  };
 }
 
 /** Opens the target again. TARGET_CONFLICT when another directory has taken its place. */

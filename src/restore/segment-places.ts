@@ -74,7 +74,9 @@ export class SegmentPlaces {
   /** Every place that is not known to be bad, for those who try one after the other themselves. */
   findAll(fingerprint: Uint8Array, length: number): readonly SegmentLocation[] {
     if (!this.#locate(fingerprint)) return [];
-    return this.#index.findAll(fingerprint).filter((location) => isSound(location, length) && this.#badCode(location) === undefined);
+    return this.#index
+      .findAll(fingerprint)
+      .filter((location) => isSound(location, length) && this.#badCode(location) === undefined);
   }
 
   /** This copy of a block cannot be read. */
@@ -175,7 +177,10 @@ export function isSameBlock(a: SegmentLocation, b: SegmentLocation): boolean {
 }
 
 /** An index that does not fit the entry, or itself, must not make a worker read beyond a block. */
-function isSound(found: { readonly offset: number; readonly length: number; readonly plainLength: number }, length: number): boolean {
+function isSound(
+  found: { readonly offset: number; readonly length: number; readonly plainLength: number },
+  length: number,
+): boolean {
   return found.length === length && found.offset + found.length <= found.plainLength;
 }
 

@@ -70,7 +70,11 @@ export class StructureCheck {
       const { volumeId, container } = this.#places.containerAt(number);
       const problem = await this.#problemOf(volumeId, container, needed);
       if (problem === undefined) continue;
-      this.#parts.onDamage(`container ${container}`, `${problem.text}; ${needed.segments} segments are needed from it`, problem.code);
+      this.#parts.onDamage(
+        `container ${container}`,
+        `${problem.text}; ${needed.segments} segments are needed from it`,
+        problem.code,
+      );
     }
   }
 
@@ -121,7 +125,9 @@ export class StructureCheck {
     await this.#parts.turn();
     const page = await this.#parts.source.loadPage("list", fingerprint, pageBytes);
     if (level === 0) this.#checkSegments(decodeListLeaf(page), () => shownPath(path));
-    else for (const child of decodeListIndex(page, level)) await this.#checkList(child.fingerprint, child.pageBytes, level - 1, path);
+    else
+      for (const child of decodeListIndex(page, level))
+        await this.#checkList(child.fingerprint, child.pageBytes, level - 1, path);
   }
 
   #checkSegments(references: readonly SegmentReference[], path: () => string): void {
@@ -145,7 +151,11 @@ export class StructureCheck {
     needed.end = Math.max(needed.end, blockOffset + storedLength);
   }
 
-  async #problemOf(volumeId: VolumeId, container: ContainerName, needed: NeededContainer): Promise<{ text: string; code: string } | undefined> {
+  async #problemOf(
+    volumeId: VolumeId,
+    container: ContainerName,
+    needed: NeededContainer,
+  ): Promise<{ text: string; code: string } | undefined> {
     const volume = this.#parts.volumes.get(volumeId);
     if (volume === undefined) return { text: `its volume ${volumeId} is not available`, code: "VOLUME_UNAVAILABLE" };
     try {
@@ -155,7 +165,10 @@ export class StructureCheck {
       const trailer = await volume.readContainer(container, sizeBytes - tail, tail);
       const { directoryOffset } = decodeContainerTrailer(trailer, sizeBytes, `container ${container}`);
       if (needed.end <= directoryOffset) return undefined;
-      return { text: `its blocks end at byte ${directoryOffset}, the index has one that ends at ${needed.end}`, code: "REPOSITORY_DAMAGED" };
+      return {
+        text: `its blocks end at byte ${directoryOffset}, the index has one that ends at ${needed.end}`,
+        code: "REPOSITORY_DAMAGED",
+      };
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       return { text: error.message, code: error.code };

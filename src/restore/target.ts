@@ -37,7 +37,10 @@ export function openOrMakeTarget(tree: FileTree, path: Uint8Array): OpenedTarget
 }
 
 /** Undefined when nothing is there. */
-function openFollowing(tree: FileTree, path: Uint8Array): { readonly handle: DirectoryHandle; readonly path: Uint8Array } | undefined {
+function openFollowing(
+  tree: FileTree,
+  path: Uint8Array,
+): { readonly handle: DirectoryHandle; readonly path: Uint8Array } | undefined {
   try {
     return { handle: tree.openDirectory(path), path };
   } catch (error) {

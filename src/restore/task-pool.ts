@@ -45,7 +45,10 @@ export class TaskPool {
   add(tasks: readonly PoolTask[]): void {
     const count = this.#lanes.length;
     this.#lanes.forEach((lane, number) => {
-      for (const task of tasks.slice(Math.floor((number * tasks.length) / count), Math.floor(((number + 1) * tasks.length) / count))) {
+      for (const task of tasks.slice(
+        Math.floor((number * tasks.length) / count),
+        Math.floor(((number + 1) * tasks.length) / count),
+      )) {
         lane.tasks.push(task);
       }
     });

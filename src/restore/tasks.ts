@@ -114,9 +114,19 @@ export interface EntryToWrite {
 
 export function writeEntryRecord(writer: ByteWriter, entry: EntryToWrite): void {
   const { position, name, body, offsetInBlock, pieces, attributes } = entry;
-  writer.u8(TAG_ENTRY).u8(offsetInBlock === undefined ? 0 : ENTRY_IN_BLOCK).u64(position);
-  writer.u16(name.length).u16(body.length).u32(offsetInBlock ?? 0);
-  writer.u32(pieces === undefined ? 0 : pieces.length / PIECE_BYTES).u8(attributes.length).bytes(name).bytes(body);
+  writer
+    .u8(TAG_ENTRY)
+    .u8(offsetInBlock === undefined ? 0 : ENTRY_IN_BLOCK)
+    .u64(position);
+  writer
+    .u16(name.length)
+    .u16(body.length)
+    .u32(offsetInBlock ?? 0);
+  writer
+    .u32(pieces === undefined ? 0 : pieces.length / PIECE_BYTES)
+    .u8(attributes.length)
+    .bytes(name)
+    .bytes(body);
   for (const location of attributes) writeLocation(writer, location);
   if (pieces !== undefined) writer.bytes(pieces);
 }
@@ -124,7 +134,13 @@ export function writeEntryRecord(writer: ByteWriter, entry: EntryToWrite): void 
 const LOCATION_BYTES = 84;
 export const PIECE_BYTES = 8 + FINGERPRINT_BYTES + LOCATION_BYTES;
 
-export function writePiece(writer: ByteWriter, places: SegmentPlaces, position: number, fingerprint: Uint8Array, place: SegmentPlace): void {
+export function writePiece(
+  writer: ByteWriter,
+  places: SegmentPlaces,
+  position: number,
+  fingerprint: Uint8Array,
+  place: SegmentPlace,
+): void {
   writer.u64(position).bytes(fingerprint);
   places.write(writer, place);
 }
@@ -138,8 +154,15 @@ export function writeDirectoryAttributes(writer: ByteWriter, directory: Director
 
 export function writeContentRecord(writer: ByteWriter, content: ContentRecord): void {
   const { name, from, references, isEnd, isWhole } = content;
-  writer.u8(TAG_CONTENT).u8((isEnd ? CONTENT_ENDS : 0) | (isWhole ? CONTENT_WHOLE : 0)).u64(from).u16(name.length);
-  writer.u32(references.length / SEGMENT_REFERENCE_BYTES).bytes(name).bytes(references);
+  writer
+    .u8(TAG_CONTENT)
+    .u8((isEnd ? CONTENT_ENDS : 0) | (isWhole ? CONTENT_WHOLE : 0))
+    .u64(from)
+    .u16(name.length);
+  writer
+    .u32(references.length / SEGMENT_REFERENCE_BYTES)
+    .bytes(name)
+    .bytes(references);
 }
 
 /** A large file under its temporary name, with what tells it from anything put in its place. */

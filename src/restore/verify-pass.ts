@@ -76,7 +76,11 @@ class VerifyPass {
     const { path, pathLength, nameStart } = stream;
     if (this.#task.length === 0) this.#task.u8(TASK_VERIFY);
     writeDirectory(this.#task, path.subarray(0, Math.max(0, nameStart - 1)));
-    writeContentRecord(this.#task, { ...stretch, name: path.subarray(nameStart, pathLength), references: this.#references.peek() });
+    writeContentRecord(this.#task, {
+      ...stretch,
+      name: path.subarray(nameStart, pathLength),
+      references: this.#references.peek(),
+    });
   }
 
   async #dispatch(): Promise<void> {

@@ -102,7 +102,13 @@ export class VerifyRun {
       await new Promise((resolve) => setImmediate(resolve));
       if (signal?.aborted === true) throw interrupted();
     };
-    const check = new StructureCheck({ source, index, volumes: new Map(volumes.map((volume) => [volume.id, volume])), onDamage, turn });
+    const check = new StructureCheck({
+      source,
+      index,
+      volumes: new Map(volumes.map((volume) => [volume.id, volume])),
+      onDamage,
+      turn,
+    });
     for (const [done, { id, root }] of images.entries()) {
       onProgress?.({ phase: "images", done, total: images.length });
       await check.checkImage(id, root);

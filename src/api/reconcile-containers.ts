@@ -1,0 +1,71 @@
+// Before a backup trusts the index it compares it with the containers that exist. A container that is gone must not be
+// taken for stored: its segments would be left out of the new image for good. One that no run knows, left by a killed
+// backup, is taken in, so that what it holds is not stored again.
+
+import { ContainerReader, rebuildIndex } from "../repository/repository.ts";
+import type { ContainerContents } from "../repository/repository.ts";
+import type { ContainerName, Volume } from "../media/media.ts";
+import { BlockSealer } from "../engine/engine.ts";
+import { HoldfastError } from "../base/errors.ts";
+import type { BackupAccount } from "./backup-account.ts";
+import type { Opened } from "./opened.ts";
+import { rebuildIndexFrom } from "./rebuild-index.ts";
+
+interface Places {
+  readonly volume: Volume;
+  readonly names: readonly ContainerName[];
+}
+
+/**
+ * False when containers are missing. The index then knows nothing of them any more, and a backup that reads everything stores
+ * anew whatever was lost and still exists; old images become whole again by it.
+ */
+export async function reconcileContainers(opened: Opened, sessionId: string, account: BackupAccount): Promise<boolean> {
+  const { index, repository } = opened;
+  const listed: Places[] = [];
+  for (const volume of repository.volumes) listed.push({ volume, names: await volume.listContainers() });
+  const present = new Set(listed.flatMap(({ volume, names }) => names.map((name) => `${volume.id} ${name}`)));
+
+  const known = new Set<string>();
+  const missing = new Set<string>();
+  const available = new Set<string>(repository.volumes.map((volume) => volume.id));
+  for (const { volumeId, container } of index.containers()) {
+    const key = `${volumeId} ${container}`;
+    known.add(key);
+    // A volume that is not mounted is no loss; its containers are not looked at.
+    if (available.has(volumeId) && !present.has(key)) missing.add(key);
+  }
+  if (missing.size > 0) {
+    account.notice(
+      `${missing.size} of ${known.size} containers are missing from the repository. This backup reads everything and stores again what was lost; run \`holdfast verify\` afterwards.`,
+    );
+    await rebuildIndexFrom(opened, sessionId);
+    return false;
+  }
+
+  const unknown = listed.map(({ volume, names }) => ({ volume, names: names.filter((name) => !known.has(`${volume.id} ${name}`)) }));
+  if (unknown.some(({ names }) => names.length > 0)) await adopt(opened, sessionId, unknown);
+  return true;
+}
+
+async function adopt(opened: Opened, sessionId: string, places: readonly Places[]): Promise<void> {
+  const { random } = opened.services;
+  await rebuildIndex({ ...opened.indexLocation, random, session: sessionId, containers: contentsOf(opened, places) });
+  opened.index.refresh();
+}
+
+async function* contentsOf(opened: Opened, places: readonly Places[]): AsyncGenerator<ContainerContents> {
+  const { block, repositoryId } = opened.repository.keyRing;
+  const sealer = new BlockSealer({ blockKey: block, repositoryId, random: opened.services.random });
+  const reader = new ContainerReader({ repositoryId, sealer });
+  for (const { volume, names } of places) {
+    for (const name of names) {
+      try {
+        yield await reader.readDirectory(volume, name);
+      } catch (error) {
+        // Damaged or removed meanwhile: what no run knows is needed by no image, so it is left to `verify`.
+        if (!(error instanceof HoldfastError)) throw error;
+      }
+    }
+  }
+}

@@ -1,12 +1,12 @@
 // The inside of a worker thread: one service for its whole life, requests one after another, answers in order.
 
-import type { Cutter } from "../engine/engine.ts";
-import { Cutter as ContentCutter, createFingerprinter } from "../engine/engine.ts";
+import { BlockIdentifier, BlockSealer, Cutter, createFingerprinter } from "../engine/engine.ts";
 import { FileReader } from "../client/client.ts";
 import { openDirectoryVolume, temporaryNames } from "../media/media.ts";
+import type { Volume, VolumeId } from "../media/media.ts";
 import type { WorkerPort } from "../platform/threads.ts";
 import { BlockReader, CentralIndex, KeyRing, SegmentWriter, SessionSegments, isRunVanished } from "../repository/repository.ts";
-import { RestoreWriter } from "../restore/restore.ts";
+import { ContainerVerifier, RestoreWriter } from "../restore/restore.ts";
 import type { Services } from "./services.ts";
 import { plainError } from "./worker-messages.ts";
 import type { WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
@@ -50,15 +50,35 @@ function createService(setup: WorkerSetup, services: WorkerServices, post: (repl
     case "restore":
       return createRestoreService(setup, services);
     case "verify":
-      throw new Error("not yet");
+      return createVerifyService(setup, services);
   }
 }
 
-function createRestoreService(setup: Extract<WorkerSetup, { role: "restore" }>, services: WorkerServices): WorkerService {
-  const { files, random, loadBlake } = services;
+function createVerifyService(setup: Extract<WorkerSetup, { role: "verify" }>, services: WorkerServices): WorkerService {
+  const { loadBlake, random } = services;
   const keyRing = new KeyRing(setup.keyRing);
-  const { repositoryId } = keyRing;
-  const volumes = new Map(setup.volumes.map(({ id, path }) => [id, openDirectoryVolume({ files, path, repositoryId })]));
+  const { repositoryId, block } = keyRing;
+  return new ContainerVerifier({
+    volumes: volumesOf(setup, services, repositoryId),
+    repositoryId,
+    sealer: new BlockSealer({ blockKey: block, repositoryId, random }),
+    identifier: new BlockIdentifier(keyRing.identity, loadBlake),
+    fingerprinters: {
+      data: createFingerprinter(keyRing.fingerprint("data"), loadBlake),
+      page: createFingerprinter(keyRing.fingerprint("page"), loadBlake),
+      list: createFingerprinter(keyRing.fingerprint("list"), loadBlake),
+    },
+  });
+}
+
+function volumesOf(setup: WorkerSetup, { files }: WorkerServices, repositoryId: Uint8Array): ReadonlyMap<VolumeId, Volume> {
+  return new Map(setup.volumes.map(({ id, path }) => [id, openDirectoryVolume({ files, path, repositoryId })]));
+}
+
+function createRestoreService(setup: Extract<WorkerSetup, { role: "restore" }>, services: WorkerServices): WorkerService {
+  const { random, loadBlake } = services;
+  const keyRing = new KeyRing(setup.keyRing);
+  const volumes = volumesOf(setup, services, keyRing.repositoryId);
   return new RestoreWriter({
     tree: services.openFileTree().tree,
     blocks: new BlockReader({ volumes, keyRing, random }),
@@ -104,7 +124,7 @@ function createReadService(
     onContainer: (container) => post({ kind: "container", ...container }),
   });
   const fingerprinter = createFingerprinter(keyRing.fingerprint("data"), loadBlake);
-  const cutter: Cutter = new ContentCutter(keyRing.cut);
+  const cutter = new Cutter(keyRing.cut);
   const reader = new FileReader({
     tree: services.openFileTree().tree,
     clock,

@@ -1,7 +1,7 @@
 // Serves the last tasks of a run: "directories" sets what directories have, when nothing will be made in them any more, and
 // "flags" sets the flags of files.
 
-import { ByteReader } from "../base/bytes.ts";
+import type { ByteReader } from "../base/bytes.ts";
 import { readEntryBody } from "../formats/entry.ts";
 import type { EntryBody } from "../formats/entry.ts";
 import { newStatBuffer } from "../platform/file-tree.ts";

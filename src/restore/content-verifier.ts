@@ -1,6 +1,6 @@
 // Serves the tasks "verify": reads restored files back and compares each segment with its fingerprint, holes with zeros.
 
-import { ByteReader } from "../base/bytes.ts";
+import type { ByteReader } from "../base/bytes.ts";
 import { SEGMENT_LENGTH_LIMIT, readPackedReferences } from "../formats/segment-reference.ts";
 import { KIND_FILE, newStatBuffer } from "../platform/file-tree.ts";
 import type { FileHandle, FileTree, StatBuffer } from "../platform/file-tree.ts";

@@ -4,7 +4,6 @@
 
 import { ByteReader } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
-import type { Fingerprint } from "../base/fingerprint.ts";
 import { ENTRY_FILE, readAttributes, readEntryBody } from "../formats/entry.ts";
 import type { EntryAttribute, EntryBody } from "../formats/entry.ts";
 import { FileTreeError, newStatBuffer } from "../platform/file-tree.ts";
@@ -198,7 +197,7 @@ export class EntryWriter {
     if (reference?.kind !== "data") return NO_ATTRIBUTES;
     const { blocks, results, subject } = this.#parts;
     try {
-      const bytes = await blocks.anyCopy(places, reference.fingerprint as Fingerprint);
+      const bytes = await blocks.anyCopy(places, reference.fingerprint);
       const reader = new ByteReader(bytes, "stored attributes");
       return readAttributes(reader);
     } catch (error) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -228,4 +228,34 @@ describe("a selection", () => {
     await assert.rejects(restore(maker.repository, root, target, { paths: [utf8("/home/../etc")] }), { code: "USAGE" });
     assert.equal(existsSync(target), false);
   });
+});
+
+test("an ordinary user gets back what is his, and is told once of what he may not have", { skip: !isRoot }, () => {
+  const nobody = 65_534;
+  const target = temporaryDirectory();
+  chownSync(target, nobody, nobody);
+  const script = join(import.meta.dirname, "as-ordinary-user.contract.ts");
+  const { stdout, stderr } = spawnSync(process.execPath, [script, target], { uid: nobody, gid: nobody, encoding: "utf8" });
+  const printed = /^problems (.*)$/m.exec(stdout)?.[1];
+  assert.ok(printed !== undefined, stderr + stdout);
+  const problems = JSON.parse(printed) as string[][];
+  const mine = `${nobody}:${nobody}`;
+  assert.deepEqual(problems[0], [
+    "/device: restore EPERM",
+    "/of root: keep setuid or setgid without the owner EPERM",
+    "/of root: set group EPERM",
+    "/of root: set owner EPERM",
+  ]);
+  const found = describeTree(target, { withRoot: false }).map(({ path, mode, owner }) => [path, mode, owner]);
+  assert.deepEqual(found, [
+    ["closed", "0", mine],
+    ["closed/inner", "500", mine],
+    ["closed/inner/file", "400", mine],
+    ["closed/inner/unreadable", "0", mine],
+    ["existing", "555", mine],
+    ["existing/file", "644", mine],
+    ["of root", "755", mine],
+    ["of root too", "755", mine],
+  ]);
+  assert.ok(problems[1]?.includes("/closed/inner/unreadable: compare attributes EACCES"), problems[1]?.join("\n"));
 });

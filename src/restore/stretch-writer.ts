@@ -1,7 +1,7 @@
 // Serves the tasks about large files, which several threads fill at once: "part" writes a stretch into the file that lies
 // under its temporary name, "finish" gives it attributes, time and name when all stretches are there.
 
-import { ByteReader } from "../base/bytes.ts";
+import type { ByteReader } from "../base/bytes.ts";
 import { readEntryBody } from "../formats/entry.ts";
 import { FileTreeError, newStatBuffer } from "../platform/file-tree.ts";
 import type { DirectoryHandle, FileHandle, StatBuffer } from "../platform/file-tree.ts";

@@ -3,7 +3,7 @@
 // only when it has finished, so that two threads seldom create files in the same directory, where the kernel would let one wait
 // for the other.
 
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, messageOf } from "../base/errors.ts";
 import type { RestoreThread } from "./parts.ts";
 
 export interface PoolTask {
@@ -24,7 +24,7 @@ const TASKS_PER_THREAD = 2;
 export class TaskPool {
   readonly #lanes: readonly Lane[];
   #pending = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
   #wake: (() => void) | undefined;
   #isCancelled = false;
 
@@ -88,7 +88,7 @@ export class TaskPool {
   /** Gives every thread its first task and does not wait: threads start while the first tasks are planned. */
   begin(taskFor: (thread: number) => Uint8Array<ArrayBuffer>): void {
     this.broadcast(taskFor).catch((error: unknown) => {
-      this.#failure ??= error;
+      this.#fail(error);
       this.#wake?.();
     });
   }
@@ -130,6 +130,12 @@ export class TaskPool {
     return this.#lanes.reduce((best, other) => (other.tasks.length > best.tasks.length ? other : best)).tasks.pop();
   }
 
+  /** The first failure is the one that counts. */
+  #fail(error: unknown): void {
+    this.#failure ??=
+      error instanceof Error ? error : new HoldfastError("WORKER_FAILED", { message: `A thread failed: ${messageOf(error)}` });
+  }
+
   #run(lane: Lane, task: PoolTask): void {
     lane.inFlight++;
     const settle = (): void => {
@@ -141,7 +147,7 @@ export class TaskPool {
         const results = await lane.thread.serve(task.bytes);
         task.done(results);
       } catch (error) {
-        this.#failure ??= error ?? new HoldfastError("WORKER_FAILED", { message: "A restoring thread failed without a reason" });
+        this.#fail(error);
       } finally {
         settle();
         if (this.#failure === undefined) this.#start();

@@ -19,7 +19,7 @@
 //   5 content    u8 flags, u64 from, u16 name length, u32 references, name, references (36 bytes each)
 // A piece is u64 position in the file, fingerprint (32), location (84).
 
-import { ByteReader, ByteWriter } from "../base/bytes.ts";
+import type { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";
 import { SEGMENT_REFERENCE_BYTES } from "../formats/segment-reference.ts";
 import type { SegmentLocation } from "../repository/repository.ts";

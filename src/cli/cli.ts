@@ -4,6 +4,7 @@
 import { GLOBAL_OPTIONS, type GlobalValues } from "./arguments/global-options.ts";
 import type { OptionTable } from "./arguments/options.ts";
 import { isGiven, parseArguments, takeFirstWord, usageError, type ParsedArguments } from "./arguments/parse-arguments.ts";
+import { abandonedOn } from "./abandoned-on.ts";
 import type { CommandDefinition } from "./command.ts";
 import { EXIT, type ExitStatus } from "./exit-status.ts";
 import { entryNamed, missingVerb, verbNamed } from "./find-command.ts";
@@ -121,18 +122,5 @@ async function announcedStop<T>({ signal, errors }: CommandWorld, output: Output
     return await work;
   } finally {
     signal.removeEventListener("abort", announce);
-  }
-}
-
-/** Gives up waiting when the signal is aborted. What was begun may go on until the process ends. */
-async function abandonedOn<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(new Error("Interrupted"));
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { HoldfastError } from "../base/errors.ts";
+import { abandonedOn } from "./abandoned-on.ts";
 import type { GlobalValues } from "./arguments/global-options.ts";
 import type { PassphraseSource, Repository } from "./library.ts";
 import type { Output } from "./output/output.ts";
@@ -66,7 +67,8 @@ export function commandContext(parts: ContextParts): CommandContext {
     repositoryLocation,
     openRepository: async () => {
       const options = openOptions(passphraseSource(world, passphrase));
-      const repository = await (await world.library()).openRepository(options);
+      // Nothing is changed by opening, and a prompt would wait for ever.
+      const repository = await abandonedOn(world.signal, (await world.library()).openRepository(options));
       for (const { message } of repository.problems) parts.output.notice(`Warning: ${message}`);
       return repository;
     },

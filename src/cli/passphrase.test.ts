@@ -129,6 +129,21 @@ describe("there is no passphrase", () => {
     });
   }
 
+  test("when the program is told to end while it asks", async () => {
+    for (const words of [["images"], ["backup", "x"]]) {
+      const { status } = await run(words, {
+        environment: NOTHING,
+        prepare: (world) => {
+          world.input.askSecret = () => {
+            setImmediate(() => world.abort.abort());
+            return new Promise(() => undefined);
+          };
+        },
+      });
+      assert.equal(status, 130);
+    }
+  });
+
   test("when Ctrl-C answers the prompt", async () => {
     const { status, stderr } = await run(["images"], {
       environment: NOTHING,

@@ -18,10 +18,10 @@ import type { FileTree } from "../platform/file-tree.ts";
 import type { BaseImage, ImageBuilder } from "../repository/repository.ts";
 import type { FileShape, Segmentation, TreeWalk } from "../sources/files/files.ts";
 import { BaseCursor } from "./base-cursor.ts";
-import { entryBodyOf, isUnchanged } from "./entry-body.ts";
+import { compareEntry, entryBodyOf } from "./entry-body.ts";
 import type { ChangeRules } from "./entry-body.ts";
 import { PendingQueue, stretchesAgree } from "./pending.ts";
-import type { PendingClaim, PendingFile } from "./pending.ts";
+import type { PendingClaim, PendingFile, ReadReason } from "./pending.ts";
 import { ReadRequestWriter, readResponses } from "./read-protocol.ts";
 import type { ReadResponse } from "./read-protocol.ts";
 import type { ReaderPool } from "./reader-pool.ts";
@@ -146,21 +146,18 @@ export class BackupRun {
     else if (stat.kind === KIND_SYMBOLIC_LINK) statistics.symbolicLinks++;
     else statistics.others++;
     const cursor = this.#cursor;
-    if (isInBase && isUnchanged(stat, cursor.entry, cursor.view, settings.rules)) {
-      if (!isFile || settings.rescans === undefined || !settings.rescans(walk.path, walk.pathLength)) {
-        if (isFile) {
-          statistics.filesUnchanged++;
-          statistics.bytesUnchanged += stat.sizeBytes;
-        }
-        this.#extendClaim(cursor.base, cursor.position);
-        return;
+    const comparison = isInBase ? compareEntry(stat, cursor.entry, cursor.view, settings.rules) : "new";
+    if (comparison === "unchanged" && !(isFile && settings.rescans?.(walk.path, walk.pathLength) === true)) {
+      if (isFile) {
+        statistics.filesUnchanged++;
+        statistics.bytesUnchanged += stat.sizeBytes;
       }
-      statistics.rescanned++;
-      this.#addFile(cursor.entry.body().slice(), true);
-    } else if (isFile) {
-      this.#addFile(isInBase ? cursor.entry.body() : undefined, false);
-    } else {
+      this.#extendClaim(cursor.base, cursor.position);
+    } else if (!isFile) {
       this.#addEntry();
+    } else {
+      const before = isInBase ? cursor.entry.body().slice() : undefined;
+      this.#addFile(comparison === "unchanged" ? "rescan" : comparison, before);
     }
   }
 
@@ -209,8 +206,7 @@ export class BackupRun {
     this.#queue.push({ kind: "entry", path, body: this.#body.peek().slice() });
   }
 
-  /** `before`: its body in the base image, if it is there. */
-  #addFile(before: Uint8Array | undefined, isRescan: boolean): void {
+  #addFile(reason: ReadReason, before: Uint8Array | undefined): void {
     const { walk, settings } = this.#parts;
     const { stat, path, pathLength } = walk;
     this.#endClaim();
@@ -222,8 +218,8 @@ export class BackupRun {
     const file: PendingFile = {
       kind: "file",
       path: path.slice(0, pathLength),
-      isNew: before === undefined,
-      expectedBody: isRescan ? before : undefined,
+      reason,
+      before,
       fixedSegmentBytes,
       responses: [],
       waitingFor: 0,
@@ -406,8 +402,8 @@ export class BackupRun {
         const file: PendingFile = {
           kind: "file",
           path,
-          isNew: false,
-          expectedBody: undefined,
+          reason: "changed",
+          before: undefined,
           fixedSegmentBytes: readEntryBody(cursor.body()).fixedSegmentBytes,
           responses: [],
           waitingFor: 0,
@@ -436,10 +432,9 @@ export class BackupRun {
       this.#reportUnread(complete, first);
       return;
     }
-    this.#countFile(complete, first);
     if (!first.contentFollows) {
-      this.#compareContent(complete, first.body);
       this.#sendEntry(complete.path, first.body);
+      this.#countFile(complete, first, first.body);
       return;
     }
     const { mirror } = this.#parts;
@@ -451,13 +446,7 @@ export class BackupRun {
       if (this.#outgoing.length >= SEND_BYTES) await this.#flush();
     }
     writeContentEnd(this.#outgoing);
-    this.#compareContent(complete, mirror.endContent());
-  }
-
-  /** A file whose attributes say that it has not changed must have the content it had. */
-  #compareContent(file: PendingFile, body: Uint8Array): void {
-    if (file.expectedBody === undefined) return;
-    if (!hasEqualContent(readEntryBody(file.expectedBody), readEntryBody(body))) this.#parts.statistics.silentChanges++;
+    this.#countFile(complete, first, mirror.endContent());
   }
 
   /** A large file changed while its stretches were read: read it once more in one piece. */
@@ -477,15 +466,20 @@ export class BackupRun {
     else onProblem({ path: textOf(file.path), action: "open", code: response.errorCode });
   }
 
-  #countFile(file: PendingFile, response: ReadResponse): void {
-    const { statistics } = this.#parts;
-    if (response.changedWhileRead) {
+  #countFile({ path, reason, before }: PendingFile, { changedWhileRead }: ReadResponse, body: Uint8Array): void {
+    const { statistics, onChangedWhileRead } = this.#parts;
+    if (changedWhileRead) {
       statistics.changedWhileRead++;
-      this.#parts.onChangedWhileRead(file.path);
+      onChangedWhileRead(path);
     }
-    if (file.expectedBody !== undefined) statistics.filesUnchanged++;
-    else if (file.isNew) statistics.filesNew++;
-    else statistics.filesChanged++;
+    if (reason === "new") statistics.filesNew++;
+    else if (reason === "changed" || before === undefined) statistics.filesChanged++;
+    else if (hasEqualContent(readEntryBody(before), readEntryBody(body))) statistics.filesUnchanged++;
+    else {
+      statistics.filesChanged++;
+      if (reason === "rescan") statistics.silentChanges++;
+    }
+    if (reason === "rescan") statistics.rescanned++;
   }
 }
 

@@ -51,14 +51,20 @@ export interface ChangeRules {
   readonly ignoreChangeTime: boolean;
 }
 
+/** "unsure": nothing differs, but the image's own times were too recent to rely on. */
+export type Comparison = "unchanged" | "unsure" | "changed";
+
 /**
  * Whether the entry under the cursor is still what `stat` describes. Reads bytes 0 to 55 of the body in place
  * (docs/formats/entry-page.md): this runs once for every entry of every backup.
  */
-export function isUnchanged(stat: StatBuffer, cursor: EntryPageCursor, view: DataView, rules: ChangeRules): boolean {
-  const at = cursor.bodyOffset;
+export function compareEntry(stat: StatBuffer, cursor: EntryPageCursor, view: DataView, rules: ChangeRules): Comparison {
+  if (!isSame(stat, cursor.bodyOffset, view, rules)) return "changed";
+  return (view.getUint32(cursor.bodyOffset + 4, true) & PART_RECHECK) === 0 ? "unchanged" : "unsure";
+}
+
+function isSame(stat: StatBuffer, at: number, view: DataView, rules: ChangeRules): boolean {
   if (view.getUint8(at) !== stat.kind) return false;
-  if ((view.getUint32(at + 4, true) & PART_RECHECK) !== 0) return false;
   if (view.getUint16(at + 2, true) !== stat.mode) return false;
   if (view.getUint32(at + 8, true) !== stat.userId || view.getUint32(at + 12, true) !== stat.groupId) return false;
   if (view.getUint32(at + 24, true) !== stat.modifiedNanoseconds) return false;

@@ -19,12 +19,18 @@ export interface PendingEntry {
   readonly body: Uint8Array;
 }
 
+/**
+ * Why a file is read. "unsure": nothing says that it has changed, but when it was backed up last its times were too fresh to
+ * prove the contrary. "rescan": its attributes say that it has not changed, and it is read all the same.
+ */
+export type ReadReason = "new" | "changed" | "unsure" | "rescan";
+
 export interface PendingFile {
   readonly kind: "file";
   readonly path: Uint8Array;
-  readonly isNew: boolean;
-  /** The body in the base image of a file that is read although its attributes have not changed. */
-  readonly expectedBody: Uint8Array | undefined;
+  readonly reason: ReadReason;
+  /** Its body in the base image, if it is there. */
+  readonly before: Uint8Array | undefined;
   readonly fixedSegmentBytes: number | undefined;
   /** One response, or one for each stretch of a large file. */
   readonly responses: (ReadResponse | undefined)[];

@@ -230,6 +230,46 @@ describe("a selection", () => {
   });
 });
 
+test(
+  "flags come last: an immutable file takes no second name, and an immutable directory no file",
+  { skip: !isRoot },
+  async (context) => {
+    const maker = new ImageMaker();
+    const [immutable, appendOnly, noDump] = [0x10, 0x20, 0x40];
+    const linked = maker.file("linked", {
+      fileFlags: immutable,
+      inode: 9n,
+      hardLink: { deviceMajor: 8, deviceMinor: 1, linkCount: 2 },
+    });
+    const root = maker.image(
+      ["", maker.directory()],
+      ["d", maker.directory({ fileFlags: immutable })],
+      ["d/file", maker.file("in it", { fileFlags: appendOnly })],
+      ["d/sub", maker.directory({ fileFlags: noDump })],
+      ["d/sub/linked", linked],
+      ["linked too", linked],
+      ["plain", maker.file("plain")],
+    );
+    const target = temporaryDirectory();
+    const probe = spawnSync("chattr", ["+i", target]);
+    spawnSync("chattr", ["-i", target]);
+    if (probe.status !== 0) return context.skip("the file system has no flags");
+    const outcome = await restore(maker.repository, root, target, { verify: true });
+    assert.deepEqual(problemsOf(outcome), []);
+    const found = describeTree(target, { withRoot: false }).map(({ path, flags, linkedTo }) => [path, flags, linkedTo]);
+    assert.deepEqual(found, [
+      ["d", immutable, "d"],
+      ["d/file", appendOnly, "d/file"],
+      ["d/sub", noDump, "d/sub"],
+      ["d/sub/linked", immutable, "d/sub/linked"],
+      ["linked too", immutable, "d/sub/linked"],
+      ["plain", 0, "plain"],
+    ]);
+    const again = await restore(maker.repository, root, target);
+    assert.deepEqual([problemsOf(again), again.skippedUnchanged], [[], 4]);
+  },
+);
+
 test("an ordinary user gets back what is his, and is told once of what he may not have", { skip: !isRoot }, () => {
   const nobody = 65_534;
   const target = temporaryDirectory();
@@ -257,5 +297,5 @@ test("an ordinary user gets back what is his, and is told once of what he may no
     ["of root", "755", mine],
     ["of root too", "755", mine],
   ]);
-  assert.ok(problems[1]?.includes("/closed/inner/unreadable: compare attributes EACCES"), problems[1]?.join("\n"));
+  assert.ok(problems[1]?.includes("/closed/inner/unreadable: compare attributes EACCES"), problems[1]?.join("\n") ?? "");
 });

@@ -61,10 +61,10 @@ function commandCase({ options, positionals, isOpenEnded }: CompletedCommand, wo
     ...options.map((option) => optionLine(option, `${indent}    `)),
     ...positionals.map(({ name, completes }, position) => {
       const place = isOpenEnded && position === positionals.length - 1 ? "*" : String(position + 1);
-      return `${indent}    ${quoted(`${place}:${name}:${actionOf({ completes, choices: [] })}`)} \\\n`;
+      return `${indent}    ${quoted(`${place}:${name}:${actionOf({ completes, choices: [] })}`)}\n`;
     }),
-  ].map((line) => line.replace(/(?: \\)?\n$/, " \\\n"));
-  return `${indent}${word})\n${indent}  _arguments $globals \\\n${specifications.join("")}${indent}    && ret=0\n${indent}  ;;\n`;
+  ].flatMap((lines) => lines.trimEnd().split("\n"));
+  return `${indent}${word})\n${indent}  _arguments $globals \\\n${specifications.map((line) => `${line} \\\n`).join("")}${indent}    && ret=0\n${indent}  ;;\n`;
 }
 
 function optionLine(option: CompletedOption, indent: string): string {

@@ -60,10 +60,10 @@ function openTerminal(): Terminal | undefined {
 }
 
 async function askOn({ input, output }: Terminal, prompt: string): Promise<string> {
-  output.write(prompt);
-  // The terminal must not echo, and there is no way to ask for that alone.
+  // The terminal must not echo, and there is no way to ask for that alone. Before the prompt: some people type fast.
   input.setRawMode(true);
   try {
+    output.write(prompt);
     return await typedLine(input);
   } finally {
     input.setRawMode(false);

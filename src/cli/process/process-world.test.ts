@@ -33,7 +33,7 @@ async function onTerminal(command: string, answers: readonly (readonly [string, 
 
 const skip = spawnSync("script", ["--version"]).status === 0 ? false : "the program `script` is not installed";
 
-describe("on a real terminal", { skip }, () => {
+describe("on a real terminal", { skip, timeout: 60_000 }, () => {
   test("a passphrase is asked for and not shown", async () => {
     const typed = "sxz\u007f\u007fecret ü\u001b[A\r";
     const { status, shown } = await onTerminal(`${QUOTED} cat repository --json`, [["Passphrase: ", typed]]);
@@ -56,7 +56,7 @@ describe("on a real terminal", { skip }, () => {
     const command = `HOLDFAST_PASSPHRASE=x ${QUOTED} backup x`;
     const { status, shown } = await onTerminal(command, [["/some/file", "\u0003"]]);
     assert.equal(status, 130);
-    assert.match(shown, /\r\u001b\[KStopping\. Ctrl-C once more ends at once\.\n/);
+    assert(shown.includes("\r\u001b[KStopping. Ctrl-C once more ends at once.\n"), shown);
     assert.match(shown, /holdfast: The backup was interrupted\n$/);
   });
 
@@ -70,7 +70,7 @@ describe("on a real terminal", { skip }, () => {
   });
 });
 
-describe("without a terminal", () => {
+describe("without a terminal", { timeout: 60_000 }, () => {
   const environment = { ...process.env, HOLDFAST_REPOSITORY: "/backup", HOLDFAST_PASSPHRASE: "" };
 
   test("nobody is asked for a passphrase", () => {

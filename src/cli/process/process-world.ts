@@ -42,7 +42,8 @@ function outputStream(stream: NodeJS.WriteStream): OutputStream {
       return stream.isTTY;
     },
     get columns() {
-      return stream.isTTY ? stream.columns : undefined;
+      // Some terminals without a window, such as those of automated jobs, say 0.
+      return stream.isTTY && stream.columns > 0 ? stream.columns : undefined;
     },
     write: (data) => {
       const { promise, resolve, reject } = Promise.withResolvers<undefined>();

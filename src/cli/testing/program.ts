@@ -22,7 +22,10 @@ const library = fakeLibrary({
   async *dump() {
     for (;;) yield await Promise.resolve(Buffer.alloc(65_536, "x\n"));
   },
-  inspect: () => Promise.resolve({ passphrase: (library.calls[0]?.[1] as { passphrase: string }).passphrase }),
+  inspect: () => {
+    const [[, opened] = []] = library.calls;
+    return Promise.resolve({ passphrase: (opened as { readonly passphrase: string }).passphrase });
+  },
 });
 
 const world = processWorld({

@@ -98,7 +98,7 @@ export class Restore {
   async run(options: RestoreRunOptions): Promise<RestoreOutcome> {
     const { source } = this.#parts;
     const selected = outermostPaths(options.paths?.map(entryPathOf));
-    const complete = outermostPaths(options.completePaths?.map(entryPathOf) ?? []);
+    const complete = options.delete === true ? outermostPaths((options.completePaths ?? []).flatMap(pathsInImage)) : [];
     if (options.paths !== undefined) {
       for (const path of selected) if (!(await isInImage(source, options.root, path))) throw notInImage(path);
     }
@@ -110,7 +110,7 @@ export class Restore {
       const target = openOrMakeTarget(this.#parts.tree, options.target);
       try {
         const run = new Run(this.#parts, context, options, target);
-        await run.carryOut(wanted, options.delete === true ? commonPaths(selected, complete) : []);
+        await run.carryOut(wanted, commonPaths(selected, complete));
       } finally {
         this.#parts.tree.close(target.handle);
       }
@@ -302,6 +302,16 @@ class PlanPass {
     }
     counts.bytes += decoded.sizeBytes;
     return this.#planner.add(entry, decoded);
+  }
+}
+
+/** None for what is no absolute path, as the name given to a command's output: there is nothing below it. */
+function pathsInImage(path: Uint8Array): readonly Uint8Array[] {
+  try {
+    return [entryPathOf(path)];
+  } catch (error) {
+    codeOfFailure(error);
+    return [];
   }
 }
 

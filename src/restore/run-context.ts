@@ -45,6 +45,7 @@ export class RunContext {
   /** Entries whose block turned out to be damaged: other copies are tried. */
   again: PlannedAgain[] = [];
   #phase: RestorePhase = "plan";
+  #currentPath = "/";
 
   constructor(parts: RunContextParts) {
     this.parts = parts;
@@ -70,16 +71,10 @@ export class RunContext {
 
   /** Between two pieces of work: lets threads report, and stops when that was asked for. `path` is where the work stands. */
   async turn(path: () => Uint8Array): Promise<void> {
-    const { signal, pool, onProgress, counts, expected } = this.parts;
+    const { signal, pool, onProgress } = this.parts;
     if (signal?.aborted === true) throw interrupted();
-    onProgress?.({
-      phase: this.#phase,
-      filesDone: counts.filesDone,
-      filesTotal: expected?.files,
-      bytesDone: counts.bytesDone,
-      bytesTotal: expected?.bytes,
-      currentPath: shownPath(path()),
-    });
+    if (onProgress !== undefined) this.#currentPath = shownPath(path());
+    this.#tellProgress();
     if (pool.pending > 0) await new Promise((resolve) => setImmediate(resolve));
     pool.check();
   }
@@ -90,8 +85,21 @@ export class RunContext {
     while (pool.pending > count) {
       if (signal?.aborted === true) throw interrupted();
       await pool.progress();
+      this.#tellProgress();
     }
     pool.check();
+  }
+
+  #tellProgress(): void {
+    const { onProgress, counts, expected } = this.parts;
+    onProgress?.({
+      phase: this.#phase,
+      filesDone: counts.filesDone,
+      filesTotal: expected?.files,
+      bytesDone: counts.bytesDone,
+      bytesTotal: expected?.bytes,
+      currentPath: this.#currentPath,
+    });
   }
 
   task(bytes: Uint8Array<ArrayBuffer>, changes: Partial<ResultListener> = {}): PoolTask {

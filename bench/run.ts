@@ -151,7 +151,7 @@ async function runOnce(one: Case, tool: Tool, dataset: Dataset, shelf: Shelf, op
   const timed = async (command: Command, reads: readonly string[]) => {
     for (const tree of reads) readTree(tree);
     // What earlier work left to be written would otherwise be written during this run.
-    execFileSync("sync");
+    if (options.data.scale === "full") execFileSync("sync");
     await waitForQuiet(options.patienceSeconds);
     return measure(command, { time: options.time, log: path.join(options.work, "log") });
   };

@@ -18,7 +18,7 @@ interface Places {
 
 /**
  * False when containers are missing. The index then knows nothing of them any more, and a backup that reads everything stores
- * anew whatever was lost and still exists; old images become whole again by it.
+ * anew whatever was lost and still exists, which serves old images too.
  */
 export async function reconcileContainers(opened: Opened, sessionId: string, account: BackupAccount): Promise<boolean> {
   const { index, repository } = opened;

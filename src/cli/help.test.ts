@@ -75,14 +75,11 @@ Options of every command:
   -r, --repository LOCATION   the repository; otherwise HOLDFAST_REPOSITORY
       --passphrase-file FILE  read the passphrase from this file
       --passphrase-command COMMAND
-                              take the passphrase from the output of this shell
-                              command
+                              read it from the output of this shell command
       --cache-directory DIR   where to keep what speeds up the next backup
-      --threads N             worker threads; as many as there are processors
-                              unless given
+      --threads N             worker threads; otherwise one per processor
       --json                  write JSON for programs
-  -q, --quiet                 no progress and no summary; problems and errors
-                              only
+  -q, --quiet                 nothing but results, problems and errors
   -v, --verbose               say more
   -h, --help                  show help
 

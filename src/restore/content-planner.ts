@@ -37,6 +37,8 @@ const WINDOW_BYTES = 256 * 1024 * 1024;
 const FIRST_WINDOW: WindowLimits = { entries: WINDOW_ENTRIES / 8, contentBytes: WINDOW_BYTES / 8 };
 /** The next window is planned while this many tasks of the last one still wait for each thread. */
 const TASKS_WAITING = 4;
+/** Entries of damaged blocks are planned again when there are so many of them, so that they do not pile up. */
+const AGAIN_LIMIT = 4 * 1024;
 /** A few copies are enough to try. */
 const ATTRIBUTE_PLACES = 8;
 
@@ -61,8 +63,6 @@ export class ContentPlanner {
   readonly #first: SegmentPlace = newSegmentPlace();
   readonly #pieces = new ByteWriter(16 * 1024);
   #limits: WindowLimits = FIRST_WINDOW;
-  /** What is planned for the second time is part of the plan already. */
-  #countsPlan = true;
 
   constructor(context: RunContext, large: LargeFiles) {
     this.#context = context;
@@ -102,21 +102,19 @@ export class ContentPlanner {
 
   /** Gives the threads what is gathered, when it is enough. */
   async dispatchIfFull(): Promise<void> {
+    if (this.#context.again.length >= AGAIN_LIMIT) await this.#planAgain();
     if (this.#window.isFull(this.#limits)) await this.#dispatch();
   }
 
   /** Resolves when everything planned is done, other copies of what was damaged included. */
   async finish(): Promise<void> {
     const { pool } = this.#context.parts;
-    if (!this.#window.isEmpty) await this.#dispatch();
-    this.#countsPlan = false;
     for (;;) {
       await this.#planAgain();
       if (!this.#window.isEmpty) await this.#dispatch();
       if (pool.pending === 0 && this.#context.again.length === 0 && this.#window.isEmpty) break;
       await this.#context.below(Math.max(0, pool.pending - 1));
     }
-    this.#countsPlan = true;
     pool.check();
   }
 
@@ -124,15 +122,16 @@ export class ContentPlanner {
     const again = this.#context.again;
     this.#context.again = [];
     for (const { path, body, position } of again) {
-      const entry = { path, pathLength: path.length, body, position };
-      await this.add(entry, readEntryBody(body));
-      await this.dispatchIfFull();
+      this.#window.isCounted = false;
+      await this.add({ path, pathLength: path.length, body, position }, readEntryBody(body));
+      this.#window.isCounted = true;
+      if (this.#window.isFull(this.#limits)) await this.#dispatch();
     }
   }
 
   async #dispatch(): Promise<void> {
     const { pool, counts } = this.#context.parts;
-    if (this.#countsPlan) counts.storedBytes += this.#window.storedBytes;
+    counts.storedBytes += this.#window.storedBytes;
     const tasks = this.#window.take();
     this.#limits = {
       entries: Math.min(WINDOW_ENTRIES, this.#limits.entries * 2),
@@ -149,11 +148,12 @@ export class ContentPlanner {
       this.#window.addBare(this.#planned(entry, attributes));
       return;
     }
-    if (body.sizeBytes > WHOLE_FILE_BYTES) return this.#large.add(this.#planned(entry, attributes), body, this.#countsPlan);
+    if (body.sizeBytes > WHOLE_FILE_BYTES) return this.#large.add(this.#planned(entry, attributes), body, this.#window.isCounted);
     const references: SegmentReference[] = [];
     for await (const some of segmentsOf(this.#context.parts.source, body)) {
       references.push(...some);
-      if (references.length > PIECES_LIMIT) return this.#large.add(this.#planned(entry, attributes), body, this.#countsPlan);
+      if (references.length > PIECES_LIMIT)
+        return this.#large.add(this.#planned(entry, attributes), body, this.#window.isCounted);
     }
     this.#addReferences(entry, body, attributes, references);
   }
@@ -179,7 +179,7 @@ export class ContentPlanner {
         if (code !== undefined) return this.#fail(entry, code);
         writePiece(this.#pieces, places, position, reference.fingerprint, place);
         this.#window.noteBlock(place);
-        if (this.#countsPlan) counts.segments++;
+        if (this.#window.isCounted) counts.segments++;
       }
       position += reference.length;
     }
@@ -190,7 +190,7 @@ export class ContentPlanner {
   }
 
   #addSmall(entry: EntryToPlan, attributes: readonly SegmentLocation[]): void {
-    if (this.#countsPlan) this.#context.parts.counts.segments++;
+    if (this.#window.isCounted) this.#context.parts.counts.segments++;
     this.#window.addSmall(this.#planned(entry, attributes), this.#place);
   }
 

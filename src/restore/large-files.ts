@@ -76,7 +76,7 @@ export class LargeFiles {
       return this.#context.fail(entry.path.subarray(0, entry.pathLength), entry.position, error.code);
     }
     // It is there already, or stays as it is.
-    if (file === undefined && !this.#context.isDryRun) return;
+    if (file === undefined) return;
     await this.#plan(entry, body, file, countsPlan);
   }
 

@@ -46,6 +46,8 @@ const TASK_BYTES = 4 * 1024 * 1024;
 const BLOCK_KEY = 0x1_0000_0000;
 
 export class PlanWindow {
+  /** What is planned for the second time is part of the plan already. */
+  isCounted = true;
   readonly #places: SegmentPlaces;
   readonly #records = new ByteWriter(1024 * 1024);
   readonly #directories: Uint8Array[] = [];
@@ -91,7 +93,7 @@ export class PlanWindow {
     const identity = new Uint8Array(BLOCK_IDENTITY_BYTES) as Uint8Array as BlockIdentity;
     identity.set(place.identity);
     this.#units.set(key, { key, place: { ...place, identity }, entries: [packed] });
-    this.#storedBytes += place.storedLength;
+    if (this.isCounted) this.#storedBytes += place.storedLength;
   }
 
   /** A file of several pieces, packed one after the other; `first` is the place of the first of them. */
@@ -105,7 +107,7 @@ export class PlanWindow {
     const key = place.container * BLOCK_KEY + place.blockOffset;
     if (this.#blocksOfWholes.has(key)) return;
     this.#blocksOfWholes.add(key);
-    this.#storedBytes += place.storedLength;
+    if (this.isCounted) this.#storedBytes += place.storedLength;
   }
 
   /** The tasks, in the order of containers; the window is empty afterwards. */

@@ -1,17 +1,18 @@
 // For tests: the program as a person starts it, a process of its own, also under other programs such as strace.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { accessSync, constants, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { spawnSync } from "node:child_process";
 import { services } from "../../src/main/services.ts";
 import { createRepository } from "../../src/repository/repository.ts";
 
 export const PASSPHRASE = "correct horse";
 export const PROGRAM = join(import.meta.dirname, "..", "..", "bin", "holdfast.js");
+
+const TIMEOUT_MS = 120_000;
 
 export interface Outcome {
   /** Undefined when a signal ended it. */
@@ -41,6 +42,9 @@ export function startHoldfast(words: readonly string[], options: ProcessOptions 
   const child = spawn(command, rest, {
     env: { ...process.env, HOLDFAST_PASSPHRASE: PASSPHRASE, HOLDFAST_REPOSITORY: undefined, ...env },
     stdio: ["pipe", "pipe", "pipe"],
+    // What hangs shall fail its test and not all that follow.
+    timeout: TIMEOUT_MS,
+    killSignal: "SIGKILL",
     ...(cwd === undefined ? {} : { cwd }),
   });
   const stdout: Buffer[] = [];

@@ -9,7 +9,7 @@ export const NEW_PASSPHRASE_OPTIONS = {
   "new-passphrase-command": text({
     valueName: "COMMAND",
     completes: "command",
-    help: "take the new passphrase from the output of this shell command",
+    help: "read it from the output of this shell command",
   }),
 };
 

@@ -259,6 +259,16 @@ describe("a backup tells", () => {
   });
 });
 
+test("a backup goes on when nobody reads its events any more", async () => {
+  const ran = await run(["backup", "x", "--json"], {
+    ...answering(REPORT, (options) => options.onProblem?.(PROBLEM)),
+    prepare: (world) => {
+      world.output.failure = Object.assign(new Error("write EPIPE"), { code: "EPIPE" });
+    },
+  });
+  assert.deepEqual([ran.status, ran.stderr, ran.calls.at(-1)], [0, "", ["close"]]);
+});
+
 describe("a backup on a terminal", () => {
   test("shows how far it is, and leaves only what stays interesting", async () => {
     const screens: string[] = [];

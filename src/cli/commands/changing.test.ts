@@ -91,7 +91,7 @@ describe("restore", () => {
       `Restored image 3f2a9c81 to /tmp/r in 2.0 s
   restored     120 files, 4.8 MiB (2.4 MiB/s)
   left alone   1,000 that were as stored
-  not touched  4 that existed
+  not touched  4 that existed (see --overwrite)
   deleted      2 entries
   verified     120 files read back and compared
 `,

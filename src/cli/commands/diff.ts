@@ -33,10 +33,10 @@ export const diffCommand = defineCommand({
     const options = path === undefined ? {} : { path: context.absolute(path) };
     const counts = { added: 0, removed: 0, changed: 0 };
     for await (const difference of repository.diff(before, after, options)) {
+      await output.ready();
       counts[difference.kind]++;
       if (output.mode.json) output.event("difference", differenceFields(difference), false);
       else output.line(differenceLine(difference));
-      await output.ready();
     }
     const { added, removed, changed } = counts;
     if (output.mode.json) output.event("summary", counts);

@@ -35,10 +35,10 @@ export const findCommand = defineCommand({
     let found = 0;
     const options = { filter: filterOf(values), ignoreCase: values["ignore-case"] };
     for await (const { imageIds, entry } of repository.find(pattern, options)) {
+      await output.ready();
       found++;
       if (output.mode.json) output.event("entry", { ...entryDocument(entry), imageIds }, false);
       else output.line(`${lines.lineOf(entry)}  (${imagesText(imageIds)})`);
-      await output.ready();
     }
     if (found === 0 && !output.mode.json) output.message(`No entry of any image matches "${pattern}".`);
     return EXIT.done;

@@ -33,9 +33,9 @@ export const lsCommand = defineCommand({
     const lines = new EntryLines();
     const options = { path: context.absolute(path), recursive: values.recursive, filter: filterOf(values) };
     for await (const entry of repository.entries(image, options)) {
+      await output.ready();
       if (output.mode.json) output.event("entry", entryDocument(entry), false);
       else output.line(lines.lineOf(entry));
-      await output.ready();
     }
     return EXIT.done;
   },

@@ -99,7 +99,7 @@ async function restoreAndCompare(
   for await (const entry of sample ?? entries()) {
     world.signal.throwIfAborted();
     await compareRestored(world.files, entry, target, comparison);
-    const total = sample?.length ?? image.record.root.entryCount;
+    const total = sample?.length ?? files;
     progress.update({
       phase: "compare",
       unit: "files",

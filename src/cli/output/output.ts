@@ -1,6 +1,7 @@
 // Everything the program says goes through here, in one order: results to the output, messages and progress to the error
 // output, or with --json everything as JSON. What is shown to people is made safe here, so no command can forget it.
 
+import { HoldfastError } from "../../base/errors.ts";
 import { jsonText } from "../text/json.ts";
 import { safeText } from "../text/safe-text.ts";
 import type { CommandWorld, OutputStream } from "../world.ts";
@@ -23,7 +24,7 @@ export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
-type OutputWorld = Pick<CommandWorld, "output" | "errors" | "clock" | "repeat" | "environment">;
+type OutputWorld = Pick<CommandWorld, "output" | "errors" | "clock" | "repeat" | "environment" | "signal">;
 
 const BUFFERED_CHARACTERS = 64 * 1024;
 const RARE_MS = 200;
@@ -87,15 +88,17 @@ export class Output {
     this.#sendMessage(`${safeText(text)}\n`);
   }
 
-  /** Content, as it is. Resolves when more may come. */
+  /** Content, as it is. Resolves when more may come; fails when nobody wants it any more. */
   async bytes(content: string | Uint8Array): Promise<void> {
+    this.#refuseWhenInterrupted();
     this.#sendBuffer();
     void this.#send(this.#world.output, content);
     await this.#allSent();
   }
 
-  /** Between the lines of a long result: waits for a slow reader, and fails when nobody reads any more. */
+  /** Before each line of a long result: waits for a slow reader, and fails when nobody reads any more or Ctrl-C was pressed. */
   ready(): Promise<void> | undefined {
+    this.#refuseWhenInterrupted();
     if (this.#failure === undefined && this.#buffer.length + this.#waitingCharacters < BUFFERED_CHARACTERS) return undefined;
     this.#sendBuffer();
     return this.#allSent();
@@ -181,6 +184,11 @@ export class Output {
       if (isOutput) this.#failure ??= writeFailure(error);
     }
     this.#waitingCharacters -= data.length;
+  }
+
+  /** A listing that was given up must not go on behind the last word. */
+  #refuseWhenInterrupted(): void {
+    if (this.#world.signal.aborted) throw new HoldfastError("INTERRUPTED", { message: "Interrupted" });
   }
 
   async #allSent(): Promise<void> {

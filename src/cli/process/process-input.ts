@@ -5,14 +5,15 @@ import fs from "node:fs";
 import { HoldfastError } from "../../base/errors.ts";
 import type { CommandInput } from "../world.ts";
 
-export function processInput(): CommandInput {
+/** A prompt ends with `signal`: nobody may be there to press a key. */
+export function processInput(signal: AbortSignal): CommandInput {
   return {
     readAll,
     askSecret: async (prompt) => {
       const terminal = openTerminal();
       if (terminal === undefined) return undefined;
       try {
-        return await askOn(terminal, prompt);
+        return await askOn(terminal, prompt, signal);
       } finally {
         terminal.close();
       }
@@ -59,30 +60,36 @@ function openTerminal(): Terminal | undefined {
   }
 }
 
-async function askOn({ input, output }: Terminal, prompt: string): Promise<string> {
+async function askOn({ input, output }: Terminal, prompt: string, signal: AbortSignal): Promise<string> {
   // The terminal must not echo, and there is no way to ask for that alone. Before the prompt: some people type fast.
   input.setRawMode(true);
   try {
     output.write(prompt);
-    return await typedLine(input);
+    return await typedLine(input, signal);
   } finally {
     input.setRawMode(false);
     output.write("\n");
   }
 }
 
-function typedLine(input: ReadStream): Promise<string> {
+function typedLine(input: ReadStream, signal: AbortSignal): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const decoder = new StringDecoder("utf8");
   const line = new TypedLine();
   const onData = (bytes: Buffer): void => {
     const end = line.add(decoder.write(bytes));
     if (end === "entered") resolve(line.text);
-    if (end === "interrupted") reject(new HoldfastError("INTERRUPTED", { message: "Interrupted" }));
+    if (end === "interrupted") onAbort();
   };
+  const onAbort = (): void => reject(new HoldfastError("INTERRUPTED", { message: "Interrupted" }));
   const onEnd = (): void => resolve(line.text);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort);
   input.on("data", onData).once("end", onEnd).resume();
-  return promise.finally(() => input.off("data", onData).off("end", onEnd).pause());
+  return promise.finally(() => {
+    signal.removeEventListener("abort", onAbort);
+    input.off("data", onData).off("end", onEnd).pause();
+  });
 }
 
 /** What a terminal does with a line of its own accord, as far as somebody who types a passphrase needs it. */

@@ -15,7 +15,7 @@ after(() => rmSync(directory, { recursive: true }));
 /** Runs a shell command on a terminal of its own, types each answer when what it waits for has appeared, and gives all it showed. */
 async function onTerminal(command: string, answers: readonly (readonly [string, string])[] = []) {
   const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
-    env: { ...process.env, HOLDFAST_REPOSITORY: "/backup", TERM: "xterm" },
+    env: { ...process.env, HOLDFAST_REPOSITORY: "/backup", HOLDFAST_PASSPHRASE: "", TERM: "xterm" },
   });
   let shown = "";
   const waiting = [...answers];
@@ -31,7 +31,11 @@ async function onTerminal(command: string, answers: readonly (readonly [string, 
   return { status, shown: shown.replaceAll("\r\n", "\n") };
 }
 
-const skip = spawnSync("script", ["--version"]).status === 0 ? false : "the program `script` is not installed";
+const skip = without("script");
+
+function without(program: string): string | false {
+  return spawnSync(program, ["--version"]).status === 0 ? false : `the program ${program} is not installed`;
+}
 
 describe("on a real terminal", { skip, timeout: 60_000 }, () => {
   test("a passphrase is asked for and not shown", async () => {
@@ -50,6 +54,18 @@ describe("on a real terminal", { skip, timeout: 60_000 }, () => {
     const command = `${QUOTED} cat repository; echo status $?; stty -a | grep -o -- '[-]*echo ' | head -n 1`;
     const { shown } = await onTerminal(command, [["Passphrase: ", "abc\u0003"]]);
     assert.equal(shown, "<Passphrase: >\nholdfast: Interrupted\nstatus 130\necho \n");
+  });
+
+  test("a request to end is heard at the prompt, too", async () => {
+    const { shown } = await onTerminal(`timeout --foreground 2 ${QUOTED} cat repository; echo status $?`);
+    assert.match(shown, /^Passphrase: \n?holdfast: Interrupted\n+status 124\n$/);
+  });
+
+  test("Ctrl-C ends a listing, and nothing comes after", async () => {
+    const command = `HOLDFAST_PASSPHRASE=x ${QUOTED} ls latest`;
+    const { status, shown } = await onTerminal(command, [["/some/file", "\u0003"]]);
+    assert.equal(status, 130);
+    assert.match(shown, /holdfast: Interrupted\n$/);
   });
 
   test("the first Ctrl-C lets a backup end, and its progress line is gone", async () => {
@@ -73,7 +89,7 @@ describe("on a real terminal", { skip, timeout: 60_000 }, () => {
 describe("without a terminal", { timeout: 60_000 }, () => {
   const environment = { ...process.env, HOLDFAST_REPOSITORY: "/backup", HOLDFAST_PASSPHRASE: "" };
 
-  test("nobody is asked for a passphrase", () => {
+  test("nobody is asked for a passphrase", { skip: without("setsid") }, () => {
     // In a session of its own, as under cron, there is no /dev/tty either.
     const { status, stderr } = spawnSync("setsid", ["--wait", ...PROGRAM, "images"], {
       env: environment,

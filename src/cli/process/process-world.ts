@@ -17,13 +17,14 @@ export interface ProcessWorldParts {
 
 /** Takes over the signals of the process; make it once. */
 export function processWorld(parts: ProcessWorldParts): CommandWorld {
+  const signal = abortedBySignals();
   return {
     ...parts,
     output: outputStream(process.stdout),
     errors: outputStream(process.stderr),
-    input: processInput(),
+    input: processInput(signal),
     files: processFiles(),
-    signal: abortedBySignals(),
+    signal,
     workingDirectory: process.cwd(),
     environment: (name) => process.env[name],
     runShell,

@@ -4,7 +4,7 @@
 import type { Clock, EpochMs } from "../../platform/clock.ts";
 import { HoldfastError } from "../../base/errors.ts";
 import { processWorld, runCommandLine } from "../cli.ts";
-import { fakeLibrary } from "./fake-repository.ts";
+import { entry, fakeLibrary } from "./fake-repository.ts";
 
 const startedMs = process.uptime() * 1000;
 const clock: Clock = { now: () => 0 as EpochMs, elapsedMs: () => process.uptime() * 1000 - startedMs };
@@ -18,6 +18,12 @@ const library = fakeLibrary({
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     throw new HoldfastError("INTERRUPTED", { message: "The backup was interrupted" });
+  },
+  async *entries() {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      yield entry("/some/file");
+    }
   },
   async *dump() {
     for (;;) yield await Promise.resolve(Buffer.alloc(65_536, "x\n"));
@@ -34,4 +40,5 @@ const world = processWorld({
   clock,
   random: { bytes: (count) => new Uint8Array(count) },
 });
-void runCommandLine(process.argv.slice(2), world).then((status) => process.exit(status));
+// Not process.exit: a test would not notice what is left behind.
+void runCommandLine(process.argv.slice(2), world).then((status) => (process.exitCode = status));

@@ -26,7 +26,8 @@ export function restoreLines(
     ["restored", `${counted(report.restoredFiles, "file")}, ${formatBytes(report.restoredBytes)}${rate}`],
   ];
   if (report.skippedUnchanged > 0) rows.push(["left alone", `${formatCount(report.skippedUnchanged)} that were as stored`]);
-  if (report.skippedExisting > 0) rows.push(["not touched", `${formatCount(report.skippedExisting)} that existed`]);
+  if (report.skippedExisting > 0)
+    rows.push(["not touched", `${formatCount(report.skippedExisting)} that existed (see --overwrite)`]);
   if (report.deleted > 0) rows.push(["deleted", counted(report.deleted, "entry", "entries")]);
   if (report.verifiedFiles > 0) rows.push(["verified", `${counted(report.verifiedFiles, "file")} read back and compared`]);
   if (report.problemCount > 0) rows.push(["problems", formatCount(report.problemCount)]);

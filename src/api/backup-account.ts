@@ -106,6 +106,8 @@ export class BackupAccount {
   completeRecord(description: ImageDescription, sent: string, root: ImageRoot): ImageRecord {
     const { base } = JSON.parse(sent) as { base: ImageId | null };
     const { statistics } = this;
+    const newEntries = statistics.filesNew + statistics.othersNew;
+    const changedEntries = statistics.filesChanged + statistics.othersChanged;
     return {
       ...description,
       finishedAtMs: this.#services.clock.now(),
@@ -116,9 +118,9 @@ export class BackupAccount {
         directories: statistics.directories,
         symbolicLinks: statistics.symbolicLinks,
         otherEntries: statistics.others,
-        newEntries: statistics.filesNew,
-        changedEntries: statistics.filesChanged,
-        unchangedEntries: statistics.entriesClaimed,
+        newEntries,
+        changedEntries,
+        unchangedEntries: root.entryCount - newEntries - changedEntries,
         removedEntries: statistics.removed,
         contentBytes: statistics.sourceBytes,
         readBytes: statistics.bytesRead,

@@ -154,6 +154,8 @@ export class BackupRun {
       }
       this.#extendClaim(cursor.base, cursor.position);
     } else if (!isFile) {
+      if (comparison === "new") statistics.othersNew++;
+      else statistics.othersChanged++;
       this.#addEntry();
     } else {
       const before = isInBase ? cursor.entry.body().slice() : undefined;

@@ -8,6 +8,9 @@ export interface BackupStatistics {
   symbolicLinks: number;
   /** FIFOs and devices. */
   others: number;
+  /** Entries other than files that are new, or whose attributes have changed. */
+  othersNew: number;
+  othersChanged: number;
   /** Entries of the base image that are not there any more. */
   removed: number;
   /** Sum of the sizes of all files in the image. */
@@ -39,6 +42,8 @@ export function newBackupStatistics(): BackupStatistics {
     directories: 0,
     symbolicLinks: 0,
     others: 0,
+    othersNew: 0,
+    othersChanged: 0,
     removed: 0,
     sourceBytes: 0,
     bytesToRead: 0,

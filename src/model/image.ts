@@ -81,7 +81,7 @@ export const NOTED_ITEMS_LIMIT = 1_000;
 export type ImageOptionValue = string | number | boolean | readonly string[];
 
 export interface ImageRecord {
-  /** Names what is protected. Backups with the same source, host and paths build on each other. */
+  /** Names what is protected. Backups with the same source build on each other. */
   readonly source: string;
   readonly host: string;
   readonly user: string;

@@ -1,6 +1,6 @@
 // What the room offers: Holdfast as a library. `main` binds it to the machine; programs import it from there.
 
-import type { OpenOptions, CreateOptions, Repository } from "./types.ts";
+import type { CreateOptions, ImageFilter, ImageSummary, OpenOptions, Repository } from "./types.ts";
 import type { ImageId } from "../model/image.ts";
 import { addKeySlot, changePassphrase, createRepository, listKeySlots, openRepository, publishTags, removeKeySlot } from "../repository/repository.ts";
 import type { KeySlotsPlace } from "../repository/repository.ts";
@@ -17,6 +17,7 @@ import { Opened } from "./opened.ts";
 import { rebuildAll } from "./rebuild-index.ts";
 import { runRestore } from "./restore.ts";
 import { listImageSummaries, selectImage } from "./select-image.ts";
+import type { DamageListener } from "./select-image.ts";
 import type { Services } from "./services.ts";
 import { repositoryStatistics } from "./statistics.ts";
 import { inSession } from "./session.ts";
@@ -27,7 +28,8 @@ export type * from "./types.ts";
 
 /** Creates a repository in an empty or missing directory, and opens it. */
 export async function create(services: Services, options: CreateOptions): Promise<Repository> {
-  const passphrase = await options.passphrase();
+  let given = "";
+  const passphrase = async (): Promise<string> => (given = await options.passphrase());
   const { files, clock, random } = services;
   await createRepository({
     files,
@@ -37,7 +39,7 @@ export async function create(services: Services, options: CreateOptions): Promis
     passphrase,
     ...(options.keyLabel === undefined ? {} : { label: options.keyLabel }),
   });
-  return open(services, { ...options, passphrase: () => passphrase });
+  return open(services, { ...options, passphrase: () => given });
 }
 
 /** Opens a repository. Nothing is written until something is asked for that writes. */
@@ -49,7 +51,7 @@ export async function open(services: Services, options: OpenOptions): Promise<Re
     cacheDirectory: options.cacheDirectory ?? host.cacheDirectory,
     threads: options.threads ?? host.processors,
   });
-  return repositoryOver(opened, location);
+  return repositoryOver(opened, location, options.onNotice ?? (() => undefined));
 }
 
 function locationOf({ host }: Services, location: string): string {
@@ -63,7 +65,7 @@ function locationOf({ host }: Services, location: string): string {
   return location.startsWith("/") || /^[a-z]:[\\/]/i.test(location) ? location : `${host.workingDirectory}/${location}`;
 }
 
-function repositoryOver(opened: Opened, location: string): Repository {
+function repositoryOver(opened: Opened, location: string, onNotice: (notice: string) => void): Repository {
   const { services, repository } = opened;
   const { clock, random } = services;
   const slots: KeySlotsPlace = { files: services.files, layout: repository.layout, repositoryId: repository.id };
@@ -74,6 +76,11 @@ function repositoryOver(opened: Opened, location: string): Repository {
     createdAtMs,
     isCurrent: id === currentSlot,
   });
+  // A damaged record must not hide the others, nor go unnoticed.
+  const onDamage: DamageListener = (damaged) => {
+    for (const { problem } of damaged) onNotice(problem.message);
+  };
+  const select = (reference: string, filter?: ImageFilter): Promise<ImageSummary> => selectImage(opened, reference, filter, onDamage);
   const close = (): Promise<void> => opened.close();
 
   return {
@@ -93,27 +100,24 @@ function repositoryOver(opened: Opened, location: string): Repository {
               detail: source,
             }),
           ),
-    images: (filter) => listImageSummaries(opened, filter),
-    image: (reference, filter) => selectImage(opened, reference, filter),
+    images: (filter) => listImageSummaries(opened, filter, onDamage),
+    image: select,
     async *entries(image, options = {}) {
       const { filter, ...rest } = options;
-      yield* entriesOf(opened, await selectImage(opened, image, filter), rest);
+      yield* entriesOf(opened, await select(image, filter), rest);
     },
-    find: (pattern, options) => findEntries(opened, pattern, options),
+    find: (pattern, options) => findEntries(opened, pattern, { ...options, onDamage }),
     async *diff(before, after, options) {
-      yield* diffImages(opened, await selectImage(opened, before), await selectImage(opened, after), options);
+      yield* diffImages(opened, await select(before), await select(after), options);
     },
     async *dump(image, path, options = {}) {
-      yield* dumpEntry(opened, await selectImage(opened, image, options.filter), path);
+      yield* dumpEntry(opened, await select(image, options.filter), path);
     },
-    async restore(options) {
-      const image = await selectImage(opened, options.image, options.filter);
-      return runRestore(opened, image, options);
-    },
+    restore: async (options) => runRestore(opened, await select(options.image, options.filter), options),
     verify: (options = {}) => runVerify(opened, options),
-    statistics: () => repositoryStatistics(opened),
+    statistics: () => repositoryStatistics(opened, onDamage),
     async tag(reference, { add = [], remove = [], set }) {
-      const image = await selectImage(opened, reference);
+      const image = await select(reference);
       const tags = (set ?? [...image.tags, ...add]).filter((tag) => !remove.includes(tag));
       return inSession(opened, async (session) => {
         const volume = repository.defaultVolume.writable(session.temporaryNames);

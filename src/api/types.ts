@@ -16,6 +16,8 @@ export interface OpenOptions {
   readonly cacheDirectory?: string;
   /** Worker threads; as many as there are processors unless given. */
   readonly threads?: number;
+  /** Hears of damage that is passed by, such as an image record that cannot be read. */
+  readonly onNotice?: (notice: string) => void;
 }
 
 export interface CreateOptions extends OpenOptions {

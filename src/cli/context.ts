@@ -58,6 +58,7 @@ export function commandContext(parts: ContextParts): CommandContext {
       passphrase: source,
       cacheDirectory: cache === undefined ? undefined : absolute(cache),
       threads: globals.threads,
+      onNotice: (notice: string) => parts.output.notice(`Warning: ${notice}`),
     });
   }
 

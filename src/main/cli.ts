@@ -13,8 +13,8 @@ const world = processWorld({
 });
 
 async function run(): Promise<void> {
-  // Not `process.exit`: what was written to a pipe may still be on its way.
-  process.exitCode = await runCommandLine(process.argv.slice(2), world);
+  // All output has been written when this resolves; work that was abandoned on Ctrl-C must not keep the process.
+  process.exit(await runCommandLine(process.argv.slice(2), world));
 }
 
 void run();

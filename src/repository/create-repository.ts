@@ -28,7 +28,8 @@ export interface CreateRepositoryOptions {
   readonly random: Random;
   /** Absolute. The directory may be missing, empty, or hold what an interrupted attempt left. */
   readonly path: string;
-  readonly passphrase: string;
+  /** Asked for when the place has been found usable. */
+  readonly passphrase: string | (() => Promise<string> | string);
   readonly kdf?: KdfParameters;
   /** What people call the first backup trail. */
   readonly name?: string;
@@ -49,8 +50,9 @@ export interface CreatedRepository {
 export async function createRepository(options: CreateRepositoryOptions): Promise<CreatedRepository> {
   const { files, clock, random } = options;
   const layout = repositoryLayout(options.path);
-  requirePassphrase(options.passphrase);
   requireUsablePlace(files, layout);
+  const passphrase = typeof options.passphrase === "string" ? options.passphrase : await options.passphrase();
+  requirePassphrase(passphrase);
   clearHalfMade(files, layout);
 
   const id = random.bytes(REPOSITORY_ID_BYTES);
@@ -88,7 +90,7 @@ export async function createRepository(options: CreateRepositoryOptions): Promis
     { files, layout, repositoryId: id },
     {
       masterKey,
-      passphrase: options.passphrase,
+      passphrase,
       label: options.label ?? "",
       clock,
       random,

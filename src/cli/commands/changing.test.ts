@@ -66,6 +66,7 @@ describe("restore", () => {
       target: "/home/anna/out",
       overwrite: "if-changed",
       delete: true,
+      deleteExcluded: false,
       verify: true,
       owners: "name",
       dryRun: true,
@@ -73,12 +74,12 @@ describe("restore", () => {
     });
   });
 
-  test("leaves files alone that are there, unless it is told otherwise", async () => {
+  test("replaces files that differ and leaves the others alone, unless it is told otherwise", async () => {
     const [[, request] = []] = asked(await run(["restore", "latest", "-t", "/"]));
     const { paths, target, overwrite, delete: removes } = request as RestoreRequest;
     assert.deepEqual(
       { paths, target, overwrite, removes },
-      { paths: undefined, target: "/", overwrite: "never", removes: false },
+      { paths: undefined, target: "/", overwrite: "if-changed", removes: false },
     );
   });
 

@@ -15,7 +15,7 @@ export const restoreCommand = defineCommand({
   summary: "Bring files back from an image",
   description: [
     `Restores an image, or the PATHs of it, below DIR: /home/anna/letter becomes DIR/home/anna/letter. With --target / everything goes back to its place. ${IMAGE_REFERENCE}`,
-    "A restore that was interrupted is simply run again: with --overwrite if-changed, what is there already is left alone. Nothing outside of DIR is ever written, whatever the image says.",
+    "Files that are there already are left alone when size and modification time are those of the image, and replaced when not; --overwrite changes that. So a restore that was interrupted is simply run again. Nothing outside of DIR is ever written, whatever the image says.",
   ],
   positionals: [
     { name: "IMAGE", completes: "image" },
@@ -32,9 +32,10 @@ export const restoreCommand = defineCommand({
     overwrite: choice(["never", "if-changed", "always"] as const, {
       ...writing,
       valueName: "WHEN",
-      help: "what to do with files that are there already; never unless given",
+      help: "which files that are there already to replace; if-changed unless given",
     }),
     delete: flag({ ...writing, help: "remove what the image does not have from the directories that are restored" }),
+    "delete-excluded": flag({ ...writing, help: "with --delete: also what the backup left out on purpose or could not read" }),
     owners: choice(["number", "name", "none"] as const, {
       ...writing,
       valueName: "HOW",
@@ -49,7 +50,7 @@ export const restoreCommand = defineCommand({
   examples: [
     { command: "holdfast restore latest --target /tmp/restored", explanation: "everything, into a new directory" },
     {
-      command: "holdfast restore latest /home/anna/letters --target / --overwrite if-changed",
+      command: "holdfast restore latest /home/anna/letters --target /",
       explanation: "one directory, back to its place",
     },
     { command: "holdfast restore 3f2a9c81 --target / --delete --dry-run", explanation: "what it would take to go back in time" },
@@ -65,8 +66,9 @@ export const restoreCommand = defineCommand({
       filter: filterOf(values),
       paths: paths.length === 0 ? undefined : paths.map((path) => context.absolute(path)),
       target: context.absolute(values.target),
-      overwrite: values.overwrite ?? ("never" as const),
+      overwrite: values.overwrite ?? ("if-changed" as const),
       delete: values.delete,
+      deleteExcluded: values["delete-excluded"],
       verify: values.verify,
       dryRun: values["dry-run"],
       owners: values.owners,

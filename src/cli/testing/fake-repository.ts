@@ -8,7 +8,7 @@ import type {
   ImageSummary,
   Library,
   ListedEntry,
-  PassphraseSource,
+  OpenOptions,
   Repository,
   RestorePlan,
   RestoreReport,
@@ -23,8 +23,9 @@ export interface FakeLibrary extends Library {
 /** A library whose repository answers as `answers` say, and with something plain otherwise. */
 export function fakeLibrary(answers: Partial<Repository> = {}): FakeLibrary {
   const calls: unknown[][] = [];
-  const open = async (call: string, options: { readonly passphrase: PassphraseSource }): Promise<Repository> => {
-    calls.push([call, { ...options, passphrase: await options.passphrase() }]);
+  const open = async (call: string, options: OpenOptions): Promise<Repository> => {
+    const { onNotice: _onNotice, ...rest } = options;
+    calls.push([call, { ...rest, passphrase: await options.passphrase() }]);
     return fakeRepository(calls, answers);
   };
   return {

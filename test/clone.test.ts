@@ -38,6 +38,12 @@ describe("a fresh clone on a machine with an old Node.js", { skip: reasonToSkip(
     assert.equal(run("bin/holdfast.js", "--version"), `holdfast ${programVersion()}\n`);
   });
 
+  test("does the main job by npm start: backs a directory up twice, restores it and compares", () => {
+    const said = run("npm", "start", "--silent", "--", join(clone, "docs"));
+    assert.match(said, /^5\. Everything comes back$/m);
+    assert.match(said, /are the same\.$/m);
+  });
+
   test("runs npm's scripts with the runtime that npm ci brought", () => {
     assert.equal(run("npm", "exec", "--silent", "--call", "node --print process.execPath").includes(clone), true);
     assert.match(run("npm", "test", "--silent", "--", "src/main/version.test.ts"), /^ℹ pass 1$/m);

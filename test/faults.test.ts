@@ -50,7 +50,7 @@ test("a backup for which the disk is too small fails, says so and leaves no imag
   assert.equal(await outside.assertSound(), 1);
 });
 
-test("no room for the track log costs a notice, not the backup", { ...inMounts, todo: "the backup fails" }, async () => {
+test("no room for the track log costs a notice, not the backup", inMounts, async () => {
   await using space = await MountSpace.create();
   using b = await bench();
   // More names than a track log of one page of the file system has room for.
@@ -64,6 +64,11 @@ test("no room for the track log costs a notice, not the backup", { ...inMounts, 
 });
 
 // --- a failing disk ------------------------------------------------------------------------------
+
+/** Words in front of the program that let one call of it fail. The filter in the kernel keeps all other calls fast. */
+function strace(b: FaultyBench, call: string, fault: string): string[] {
+  return ["strace", "--quiet=all", "-f", "--seccomp-bpf", "-o", b.at("trace"), "-e", `trace=${call}`, "-e", `inject=${call}:${fault}`];
+}
 
 interface Injection {
   readonly call: string;
@@ -101,7 +106,7 @@ for (const { call, fault, when } of INJECTIONS) {
     using b = await bench();
     for (const n of when) {
       await b.startAnew();
-      const under = ["strace", "--quiet=all", "-f", "-o", b.at("trace"), "-e", `trace=${call}`, "-e", `inject=${call}:${fault}:when=${n}`];
+      const under = strace(b, call, `${fault}:when=${n}`);
       // One thread for the asynchronous calls makes the order of calls the same in every run.
       const outcome = await b.backUp({ under, env: { UV_THREADPOOL_SIZE: "1" } }, "--force-rescan");
       const what = `${call} ${fault} when=${n}: ended with ${outcome.status ?? outcome.signal}\n${outcome.stdout}${outcome.stderr}`;
@@ -123,7 +128,7 @@ test("kill -9 at any moment loses at most the run", async () => {
   const startedMs = performance.now();
   await b.withRepository((repository) => repository.backup({ paths: [b.source], forceRescan: true }));
   const durationMs = performance.now() - startedMs;
-  const moments = ALL ? 60 : 10;
+  const moments = ALL ? 60 : 8;
   for (let i = 0; i < moments; i++) {
     const before = await b.imageCount();
     // Other bytes each time, or there would be nothing left to write.
@@ -144,16 +149,18 @@ test("kill -9 at any moment loses at most the run", async () => {
 test("kill -9 at a call that publishes leaves no image that is not whole", injected, async () => {
   using b = await bench();
   for (const [call, n] of [["rename", 1], ["rename", 2], ["rename", 3], ["unlink", 1], ["fsync", 3], ["fsync", 14]] as const) {
-    const under = ["strace", "--quiet=all", "-f", "-o", b.at("trace"), "-e", `trace=${call}`, "-e", `inject=${call}:signal=KILL:when=${n}`];
-    await b.backUp({ under, env: { UV_THREADPOOL_SIZE: "1" } }, "--force-rescan");
-    await b.assertSound();
+    const under = strace(b, call, `signal=KILL:when=${n}`);
+    await b.startAnew();
+    const { signal } = await b.backUp({ under, env: { UV_THREADPOOL_SIZE: "1" } }, "--force-rescan");
+    assert.equal(signal, "SIGKILL", `${call} ${n}`);
     await b.backUpAgain();
+    await b.assertSound();
   }
 });
 
 test("kill -9 at the registration of a writer leaves no file for ever", { ...injected, todo: "sessions/.tmp-… stays" }, async () => {
   using b = await bench();
-  const under = ["strace", "--quiet=all", "-f", "-o", b.at("trace"), "-e", "trace=link", "-e", "inject=link:signal=KILL:when=1"];
+  const under = strace(b, "link", "signal=KILL:when=1");
   await b.backUp({ under });
   await b.backUpAgain();
 });

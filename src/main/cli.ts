@@ -3,11 +3,15 @@
 import { processWorld, runCommandLine } from "../cli/cli.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { systemRandom } from "../platform/system-random.ts";
+import { keepMemorySmall } from "./memory.ts";
 import { programVersion } from "./version.ts";
 
 const world = processWorld({
   version: programVersion(),
-  library: () => import("./index.ts"),
+  library: () => {
+    keepMemorySmall();
+    return import("./index.ts");
+  },
   clock: systemClock,
   random: systemRandom,
 });

@@ -22,7 +22,12 @@ describe("the executable", () => {
   });
 
   function run(...args: readonly string[]) {
-    const env = { HOME: home, NODE_OPTIONS: "--no-such-option", HOLDFAST_PASSPHRASE: "correct horse", HOLDFAST_REPOSITORY: repository };
+    const env = {
+      HOME: home,
+      NODE_OPTIONS: "--no-such-option",
+      HOLDFAST_PASSPHRASE: "correct horse",
+      HOLDFAST_REPOSITORY: repository,
+    };
     const { status, stdout, stderr } = spawnSync(executable, args, { cwd: directory, env, encoding: "utf8" });
     return { status, stdout, stderr };
   }
@@ -43,7 +48,9 @@ describe("the executable", () => {
       const { status, stderr } = run(...words);
       assert.deepEqual({ words, status, stderr }, { words, status: 0, stderr: "" });
     }
-    const { images } = JSON.parse(run("images", "--json").stdout) as { images: readonly { readonly baseImageId: string | null }[] };
+    const { images } = JSON.parse(run("images", "--json").stdout) as {
+      images: readonly { readonly baseImageId: string | null }[];
+    };
     assert.equal(images.length, 2);
     assert.notEqual(images[1]?.baseImageId, null);
 

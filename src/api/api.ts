@@ -2,7 +2,15 @@
 
 import type { CreateOptions, ImageFilter, ImageSummary, OpenOptions, Repository } from "./types.ts";
 import type { ImageId } from "../model/image.ts";
-import { addKeySlot, changePassphrase, createRepository, listKeySlots, openRepository, publishTags, removeKeySlot } from "../repository/repository.ts";
+import {
+  addKeySlot,
+  changePassphrase,
+  createRepository,
+  listKeySlots,
+  openRepository,
+  publishTags,
+  removeKeySlot,
+} from "../repository/repository.ts";
 import type { KeySlotsPlace } from "../repository/repository.ts";
 import { hexOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
@@ -80,7 +88,8 @@ function repositoryOver(opened: Opened, location: string, onNotice: (notice: str
   const onDamage: DamageListener = (damaged) => {
     for (const { problem } of damaged) onNotice(problem.message);
   };
-  const select = (reference: string, filter?: ImageFilter): Promise<ImageSummary> => selectImage(opened, reference, filter, onDamage);
+  const select = (reference: string, filter?: ImageFilter): Promise<ImageSummary> =>
+    selectImage(opened, reference, filter, onDamage);
   const close = (): Promise<void> => opened.close();
 
   return {
@@ -135,7 +144,12 @@ function repositoryOver(opened: Opened, location: string, onNotice: (notice: str
       removeKeySlot(slots, id);
     },
     changePassphrase: async (passphrase) => {
-      const added = await changePassphrase(slots, { unlocked: { ...repository.unlocked, slotId: currentSlot }, passphrase, clock, random });
+      const added = await changePassphrase(slots, {
+        unlocked: { ...repository.unlocked, slotId: currentSlot },
+        passphrase,
+        clock,
+        random,
+      });
       currentSlot = added.id;
       return summaryOf(added);
     },

@@ -21,7 +21,13 @@ export async function backUpCommand(opened: Opened, options: BackupOptions, cont
   const host = options.host ?? services.host.name;
   const name = { source: options.source ?? `${host}:/${fileName}`, host, paths: [`/${fileName}`] };
   await reconcileContainers(opened, context.session.id, account);
-  await using receiver = new LocalReceiver(opened, options, context, { checkpoint: undefined, images: [], checkpoints: [] }, name);
+  await using receiver = new LocalReceiver(
+    opened,
+    options,
+    context,
+    { checkpoint: undefined, images: [], checkpoints: [] },
+    name,
+  );
   const { writers, connection } = receiver;
   const reader = new StreamReader({
     cutter: new Cutter(repository.keyRing.cut),

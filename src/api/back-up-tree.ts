@@ -108,10 +108,13 @@ function openSource(
   const selection = selectionOf(options, services.host.workingDirectory);
   const name = nameSource(options, selection, services.host.name);
   const ownPlaces = [opened.repository.layout.root, `${opened.cacheDirectory}/${hexOf(opened.repository.id)}`];
-  const walk = openWalk({ tree, files: services.files, selection, options, ownPlaces }, {
-    onProblem: (problem) => account.walkProblem(problem),
-    onNotice: (walkNotice) => account.walkNotice(walkNotice),
-  });
+  const walk = openWalk(
+    { tree, files: services.files, selection, options, ownPlaces },
+    {
+      onProblem: (problem) => account.walkProblem(problem),
+      onNotice: (walkNotice) => account.walkNotice(walkNotice),
+    },
+  );
   return { name, walk, tree };
 }
 

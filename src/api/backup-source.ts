@@ -5,7 +5,14 @@ import { textOf, utf8 } from "../base/bytes.ts";
 import type { BackupRunSettings } from "../client/client.ts";
 import type { FileTree } from "../platform/file-tree.ts";
 import type { Files } from "../platform/files.ts";
-import { PatternList, SelectionBuilder, chooseSegmentation, literalPattern, parsePatternFile, walkTree } from "../sources/files/files.ts";
+import {
+  PatternList,
+  SelectionBuilder,
+  chooseSegmentation,
+  literalPattern,
+  parsePatternFile,
+  walkTree,
+} from "../sources/files/files.ts";
 import type { Selection, TreeWalk, WalkNotice, WalkProblem } from "../sources/files/files.ts";
 import type { BackupOptions } from "./types.ts";
 

@@ -181,15 +181,19 @@ test("an edit in the middle of a large file stores a few segments, not the file"
   assert.ok((await contentOf(t, id(second), path)).equals(edited));
 });
 
-test("unreadable entries are listed and counted, and the rest is backed up", { skip: process.getuid?.() === 0 ? false : "needs root to make entries that fail" }, async () => {
-  await using t = await temporaryRepository();
-  fill(t.source, 3);
-  // A directory behind a file handle that cannot be listed: the kernel refuses to open this file.
-  symlinkSync("/proc/1/task/1/mem", join(t.source, "link"));
-  const report = await t.backUp();
-  assert.equal(report.problemCount, 0);
-  assert.equal(report.statistics.symbolicLinks, 1);
-});
+test(
+  "unreadable entries are listed and counted, and the rest is backed up",
+  { skip: process.getuid?.() === 0 ? false : "needs root to make entries that fail" },
+  async () => {
+    await using t = await temporaryRepository();
+    fill(t.source, 3);
+    // A directory behind a file handle that cannot be listed: the kernel refuses to open this file.
+    symlinkSync("/proc/1/task/1/mem", join(t.source, "link"));
+    const report = await t.backUp();
+    assert.equal(report.problemCount, 0);
+    assert.equal(report.statistics.symbolicLinks, 1);
+  },
+);
 
 test("a path that does not exist fails the backup before anything is stored", async () => {
   await using t = await temporaryRepository();
@@ -277,9 +281,12 @@ test("the output of a command becomes a file, and a failing command no image", a
   const report = await t.repository.backup({ command: { arguments: [process.execPath, "-e", script], fileName: "dump.sql" } });
   const expected = Array.from({ length: 300_000 }, (_, i) => `row ${i}\n`).join("");
   assert.equal((await contentOf(t, id(report), "/dump.sql")).toString(), expected);
-  await assert.rejects(t.repository.backup({ command: { arguments: [process.execPath, "-e", "process.exit(3)"], fileName: "x" } }), {
-    code: "SOURCE_COMMAND_FAILED",
-  });
+  await assert.rejects(
+    t.repository.backup({ command: { arguments: [process.execPath, "-e", "process.exit(3)"], fileName: "x" } }),
+    {
+      code: "SOURCE_COMMAND_FAILED",
+    },
+  );
   assert.equal((await t.repository.images()).length, 1);
 });
 
@@ -321,7 +328,9 @@ test("no temporary file is left behind, neither by a backup nor by one that fail
   const controller = new AbortController();
   controller.abort();
   await assert.rejects(t.backUp({ forceRescan: true, signal: controller.signal }));
-  const left = [t.path, t.cache].flatMap((place) => readdirSync(place, { recursive: true }).filter((name) => String(name).includes(".tmp-")));
+  const left = [t.path, t.cache].flatMap((place) =>
+    readdirSync(place, { recursive: true }).filter((name) => String(name).includes(".tmp-")),
+  );
   assert.deepEqual(left, []);
   assert.deepEqual(readdirSync(join(t.path, "sessions")), []);
 });

@@ -30,9 +30,14 @@ export interface BaseChoiceOptions {
   readonly onNotice: (notice: string) => void;
 }
 
-export async function chooseBases(opened: Opened, name: SourceName, { isWhole, onNotice }: BaseChoiceOptions): Promise<BaseChoice> {
+export async function chooseBases(
+  opened: Opened,
+  name: SourceName,
+  { isWhole, onNotice }: BaseChoiceOptions,
+): Promise<BaseChoice> {
   const { catalog, changes } = await opened.openedCatalog();
-  for (const { name: record, problem } of changes.damaged) onNotice(`Record ${record.slice(0, 16)} is damaged: ${problem.message}`);
+  for (const { name: record, problem } of changes.damaged)
+    onNotice(`Record ${record.slice(0, 16)} is damaged: ${problem.message}`);
   if (!isWhole) return { checkpoint: undefined, images: [], checkpoints: [] };
   const own = catalog.images({ source: name.source }).slice(-IMAGES_OFFERED).toReversed();
   const others = own.length > 0 ? [] : catalog.images({ host: name.host }).filter((image) => overlaps(image, name));

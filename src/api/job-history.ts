@@ -10,7 +10,12 @@ export type JobResult = Pick<JobOutcome, "image" | "detail"> & { readonly outcom
  * Runs `work` as a job of this kind. The history is derived from nothing and needed by nothing: a catalog that cannot take
  * the line never fails the work it is about.
  */
-export async function asJob<T>(opened: Opened, kind: string, work: () => Promise<T>, resultOf: (value: T) => JobResult): Promise<T> {
+export async function asJob<T>(
+  opened: Opened,
+  kind: string,
+  work: () => Promise<T>,
+  resultOf: (value: T) => JobResult,
+): Promise<T> {
   await opened.refresh();
   const { clock, host } = opened.services;
   const catalog = await opened.catalog();

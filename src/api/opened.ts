@@ -31,7 +31,11 @@ export class Opened {
   #reader: SegmentReader | undefined;
   #catalog: Promise<OpenedCatalog> | undefined;
 
-  constructor(services: Services, repository: OpenedRepository, options: { readonly cacheDirectory: string; readonly threads: number }) {
+  constructor(
+    services: Services,
+    repository: OpenedRepository,
+    options: { readonly cacheDirectory: string; readonly threads: number },
+  ) {
     this.services = services;
     this.repository = repository;
     this.cacheDirectory = options.cacheDirectory;

@@ -11,7 +11,10 @@ export interface OwnerNames {
   readonly groups: Readonly<Record<string, string>>;
 }
 
-export function ownerNames(files: Files, ids: { readonly users: ReadonlySet<number>; readonly groups: ReadonlySet<number> }): OwnerNames {
+export function ownerNames(
+  files: Files,
+  ids: { readonly users: ReadonlySet<number>; readonly groups: ReadonlySet<number> },
+): OwnerNames {
   return { owners: namesIn(files, "/etc/passwd", ids.users), groups: namesIn(files, "/etc/group", ids.groups) };
 }
 

@@ -43,7 +43,10 @@ export async function reconcileContainers(opened: Opened, sessionId: string, acc
     return false;
   }
 
-  const unknown = listed.map(({ volume, names }) => ({ volume, names: names.filter((name) => !known.has(`${volume.id} ${name}`)) }));
+  const unknown = listed.map(({ volume, names }) => ({
+    volume,
+    names: names.filter((name) => !known.has(`${volume.id} ${name}`)),
+  }));
   if (unknown.some(({ names }) => names.length > 0)) await adopt(opened, sessionId, unknown);
   return true;
 }

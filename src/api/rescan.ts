@@ -4,10 +4,7 @@
 import type { Random } from "../platform/random.ts";
 
 /** Undefined when no unchanged file is to be read. A share of 1/30 reads each file about every thirtieth time. */
-export function rescanChooser(
-  fraction: number,
-  random: Random,
-): ((path: Uint8Array, pathLength: number) => boolean) | undefined {
+export function rescanChooser(fraction: number, random: Random): ((path: Uint8Array, pathLength: number) => boolean) | undefined {
   if (fraction <= 0) return undefined;
   if (fraction >= 1) return () => true;
   const [a, b, c, d] = random.bytes(4) as unknown as [number, number, number, number];

@@ -206,7 +206,11 @@ export interface RestoreReport {
 export interface VerifyOptions {
   /** Read this share of the data as well, 0 to 1; structure only when not given. */
   readonly readData?: number;
-  readonly onProgress?: (progress: { readonly phase: "images" | "containers"; readonly done: number; readonly total: number }) => void;
+  readonly onProgress?: (progress: {
+    readonly phase: "images" | "containers";
+    readonly done: number;
+    readonly total: number;
+  }) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -270,9 +274,15 @@ export interface Repository extends AsyncDisposable {
   /** By id, unique prefix, or "latest". IMAGE_UNKNOWN, IMAGE_AMBIGUOUS. */
   image(reference: string, filter?: ImageFilter): Promise<ImageSummary>;
   /** In path order; from a directory its whole subtree unless `recursive` is false. PATH_NOT_IN_IMAGE. */
-  entries(image: string, options?: { readonly path?: string | Uint8Array; readonly recursive?: boolean; readonly filter?: ImageFilter }): AsyncIterable<ListedEntry>;
+  entries(
+    image: string,
+    options?: { readonly path?: string | Uint8Array; readonly recursive?: boolean; readonly filter?: ImageFilter },
+  ): AsyncIterable<ListedEntry>;
   /** Entries of all images whose name or path matches the glob; each distinct page is read once. */
-  find(pattern: string, options?: { readonly filter?: ImageFilter; readonly ignoreCase?: boolean }): AsyncIterable<{ readonly imageIds: readonly string[]; readonly entry: ListedEntry }>;
+  find(
+    pattern: string,
+    options?: { readonly filter?: ImageFilter; readonly ignoreCase?: boolean },
+  ): AsyncIterable<{ readonly imageIds: readonly string[]; readonly entry: ListedEntry }>;
   diff(before: string, after: string, options?: { readonly path?: string | Uint8Array }): AsyncIterable<Difference>;
   /** A file's bytes, or a directory as a pax tar stream. */
   dump(image: string, path: string | Uint8Array, options?: { readonly filter?: ImageFilter }): AsyncIterable<Uint8Array>;
@@ -280,7 +290,10 @@ export interface Repository extends AsyncDisposable {
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   statistics(): Promise<RepositoryStatistics>;
   /** Changes tags of an image; returns those it has then. */
-  tag(image: string, change: { readonly add?: readonly string[]; readonly remove?: readonly string[]; readonly set?: readonly string[] }): Promise<readonly string[]>;
+  tag(
+    image: string,
+    change: { readonly add?: readonly string[]; readonly remove?: readonly string[]; readonly set?: readonly string[] },
+  ): Promise<readonly string[]>;
   rebuildIndex(onProgress?: (done: number, total: number) => void): Promise<RebuildReport>;
   /** For the curious: a stored thing as JSON-ready data. */
   inspect(what: { readonly kind: "image" | "container" | "page" | "repository" | "key"; readonly id?: string }): Promise<unknown>;

@@ -1,7 +1,6 @@
 // A verification from beginning to end: structure of all images, then the data that is due.
 
 import type { ContainerCheck } from "../catalog/catalog.ts";
-import type { ImageId } from "../model/image.ts";
 import { listImages } from "../repository/repository.ts";
 import { VerifyRun } from "../restore/restore.ts";
 import type { ContainerAges, RepositoryDamage } from "../restore/restore.ts";
@@ -30,11 +29,13 @@ async function verifyRepository(opened: Opened, options: VerifyOptions): Promise
   const startedMs = clock.elapsedMs();
   const catalog = await opened.catalog();
   const listing = await listImages(places);
-  const damages: RepositoryDamage[] = [...repository.problems, ...listing.damaged.map(({ problem }) => problem)].map((problem) => ({
-    what: "repository",
-    problem: problem.message,
-    code: problem.code,
-  }));
+  const damages: RepositoryDamage[] = [...repository.problems, ...listing.damaged.map(({ problem }) => problem)].map(
+    (problem) => ({
+      what: "repository",
+      problem: problem.message,
+      code: problem.code,
+    }),
+  );
   const checks: ContainerCheck[] = [];
   const known = new Map(repository.volumes.map(({ id }) => [id, catalog.checks(id)]));
   const ages: ContainerAges = {
@@ -50,7 +51,7 @@ async function verifyRepository(opened: Opened, options: VerifyOptions): Promise
   const run = new VerifyRun({ source: reader, index, volumes: repository.volumes, threads: pool.threads, ages });
   try {
     const outcome = await run.run({
-      images: listing.images.map(({ id, record }) => ({ id: id as ImageId, root: treeRootOf(record.root) })),
+      images: listing.images.map(({ id, record }) => ({ id, root: treeRootOf(record.root) })),
       readData: options.readData,
       onProgress: options.onProgress,
       signal: options.signal,

@@ -84,7 +84,12 @@ export class WorkerPool implements AsyncDisposable {
   readonly threads: readonly Thread[];
 
   /** `onContainer` hears of every container that a worker has published. */
-  constructor(services: Services, count: number, setup: WorkerSetup, onContainer: (container: PublishedContainer) => void = () => undefined) {
+  constructor(
+    services: Services,
+    count: number,
+    setup: WorkerSetup,
+    onContainer: (container: PublishedContainer) => void = () => undefined,
+  ) {
     const options = {
       entry: services.workerEntry,
       count,

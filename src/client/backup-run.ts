@@ -8,7 +8,15 @@ import { HoldfastError } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { ENTRY_FILE, readEntryBody, writeEntryBody } from "../formats/entry.ts";
 import type { EntryAttribute, EntryBody } from "../formats/entry.ts";
-import { decodeReply, writeCheckpoint, writeClaim, writeCommit, writeContentEnd, writeEntry, writePackedContent } from "../formats/stream.ts";
+import {
+  decodeReply,
+  writeCheckpoint,
+  writeClaim,
+  writeCommit,
+  writeContentEnd,
+  writeEntry,
+  writePackedContent,
+} from "../formats/stream.ts";
 import { readPackedReferences } from "../formats/segment-reference.ts";
 import type { BackupStatistics, SourceProblem } from "../model/backup-report.ts";
 import { comparePaths, nameStartOf } from "../model/path-order.ts";
@@ -493,7 +501,11 @@ function segmentationOf(body: Uint8Array): Segmentation {
 function hasEqualContent(a: EntryBody, b: EntryBody): boolean {
   if (a.sizeBytes !== b.sizeBytes) return false;
   if (a.segmentList !== undefined || b.segmentList !== undefined) {
-    return a.segmentList !== undefined && b.segmentList !== undefined && equalBytes(a.segmentList.fingerprint, b.segmentList.fingerprint);
+    return (
+      a.segmentList !== undefined &&
+      b.segmentList !== undefined &&
+      equalBytes(a.segmentList.fingerprint, b.segmentList.fingerprint)
+    );
   }
   const [x, y] = [a.segments ?? [], b.segments ?? []];
   return (

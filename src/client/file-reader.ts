@@ -289,4 +289,3 @@ function isSameContent(a: StatBuffer, b: StatBuffer): boolean {
     a.changedNanoseconds === b.changedNanoseconds
   );
 }
-

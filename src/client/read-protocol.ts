@@ -36,8 +36,14 @@ export class ReadRequestWriter {
     const { directory, name, fixedSegmentBytes, stretch } = request;
     const isSame = this.#directory !== undefined && Buffer.compare(this.#directory, directory) === 0;
     const flags = (stretch === undefined ? 0 : FLAG_STRETCH) | (fixedSegmentBytes === undefined ? 0 : FLAG_FIXED);
-    this.#writer.u8(flags).u8(0).u16(isSame ? SAME_DIRECTORY : directory.length);
-    this.#writer.u16(name.length).u16(0).u32(fixedSegmentBytes ?? 0);
+    this.#writer
+      .u8(flags)
+      .u8(0)
+      .u16(isSame ? SAME_DIRECTORY : directory.length);
+    this.#writer
+      .u16(name.length)
+      .u16(0)
+      .u32(fixedSegmentBytes ?? 0);
     this.#writer.u64(stretch?.from ?? 0).u64(stretch?.to ?? 0);
     if (!isSame) this.#writer.bytes(directory);
     this.#writer.bytes(name);
@@ -89,8 +95,15 @@ export interface ReadResponse {
 export function writeResponse(writer: ByteWriter, response: ReadResponse): void {
   const { outcome, body, errorCode, references, contentFollows, changedWhileRead } = response;
   const text = outcome === "failed" ? utf8(errorCode) : body;
-  writer.u8(OUTCOMES.indexOf(outcome)).u8((contentFollows ? 1 : 0) | (changedWhileRead ? 2 : 0)).u16(text.length);
-  writer.u32(references.length / SEGMENT_REFERENCE_BYTES).u64(response.bytesRead).bytes(text).bytes(references);
+  writer
+    .u8(OUTCOMES.indexOf(outcome))
+    .u8((contentFollows ? 1 : 0) | (changedWhileRead ? 2 : 0))
+    .u16(text.length);
+  writer
+    .u32(references.length / SEGMENT_REFERENCE_BYTES)
+    .u64(response.bytesRead)
+    .bytes(text)
+    .bytes(references);
 }
 
 /** Byte fields are views into `bytes`. */

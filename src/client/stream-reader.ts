@@ -15,7 +15,7 @@ export class StreamReader {
 
   add(piece: Uint8Array): void {
     const { window } = this.#parts.cutter;
-    for (let from = 0; from < piece.length; ) {
+    for (let from = 0; from < piece.length;) {
       const room = Math.min(window.length - this.#filled, piece.length - from);
       window.set(piece.subarray(from, from + room), this.#filled);
       this.#filled += room;

@@ -61,7 +61,10 @@ export class TrackLogStore {
   /** Newest first. */
   #names(): string[] {
     const names = this.#place.files.list(this.#directory) ?? [];
-    return names.filter((name) => LOG_NAME.test(name)).toSorted().toReversed();
+    return names
+      .filter((name) => LOG_NAME.test(name))
+      .toSorted()
+      .toReversed();
   }
 
   #removeTemporary(): void {

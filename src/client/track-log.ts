@@ -60,7 +60,13 @@ export class TrackLog {
   #chunkNumber = -1;
   #chunk: Uint8Array = new Uint8Array(0);
 
-  private constructor(keys: TrackLogKeys, file: OpenFile, imageId: string, chunks: readonly TrackLogChunk[], pages: readonly PlacedPage[]) {
+  private constructor(
+    keys: TrackLogKeys,
+    file: OpenFile,
+    imageId: string,
+    chunks: readonly TrackLogChunk[],
+    pages: readonly PlacedPage[],
+  ) {
     this.#keys = keys;
     this.#file = file;
     this.imageId = imageId;
@@ -152,7 +158,6 @@ export class TrackLog {
     if (chunk.pageCount !== pages.length) return undefined;
     return { bytes: readExactly(this.#file, chunk.offset, chunk.storedBytes), chunk };
   }
-
 
   close(): void {
     this.#file.close();

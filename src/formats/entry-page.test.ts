@@ -8,7 +8,8 @@ import { readEntryBody, writeEntryBody } from "./entry.ts";
 import type { EntryBody } from "./entry.ts";
 import { EntryPageCursor, EntryPageWriter, decodeIndexPage, encodeIndexPage } from "./entry-page.ts";
 
-const fingerprint = (seed: number): Fingerprint => Uint8Array.from({ length: 32 }, (_, i) => (seed + i) & 0xff) as Uint8Array as Fingerprint;
+const fingerprint = (seed: number): Fingerprint =>
+  Uint8Array.from({ length: 32 }, (_, i) => (seed + i) & 0xff) as Uint8Array as Fingerprint;
 
 const plain: EntryBody = {
   kind: 1,
@@ -84,7 +85,14 @@ test("the worked example of docs/formats/entry-page.md decodes, and encodes to t
     ["etc", plain],
     [
       "etc/motd",
-      { ...plain, kind: 2, mode: 0o644, inode: 43n, sizeBytes: 6, segments: [{ kind: "data", length: 6, fingerprint: fingerprint(0) }] },
+      {
+        ...plain,
+        kind: 2,
+        mode: 0o644,
+        inode: 43n,
+        sizeBytes: 6,
+        segments: [{ kind: "data", length: 6, fingerprint: fingerprint(0) }],
+      },
     ],
   ];
   assert.deepEqual(entriesOf(example), expected);

@@ -21,7 +21,10 @@ export function writeSegmentReference(writer: ByteWriter, reference: SegmentRefe
   if (reference.kind === "data") {
     writer.u32(reference.length).bytes(reference.fingerprint);
   } else {
-    writer.u32(0).u64(reference.length).zeros(FINGERPRINT_BYTES - 8);
+    writer
+      .u32(0)
+      .u64(reference.length)
+      .zeros(FINGERPRINT_BYTES - 8);
   }
 }
 

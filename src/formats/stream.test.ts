@@ -4,7 +4,18 @@ import { workedExample } from "../../test/support/worked-example.ts";
 import { ByteWriter, utf8 } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
-import { decodeReply, encodeReply, readClientMessages, writeBaseOffer, writeCheckpoint, writeClaim, writeCommit, writeContentEnd, writeEntry, writePackedContent } from "./stream.ts";
+import {
+  decodeReply,
+  encodeReply,
+  readClientMessages,
+  writeBaseOffer,
+  writeCheckpoint,
+  writeClaim,
+  writeCommit,
+  writeContentEnd,
+  writeEntry,
+  writePackedContent,
+} from "./stream.ts";
 import type { ClientMessage, ServerReply } from "./stream.ts";
 import { SEGMENT_REFERENCE_BYTES, writeSegmentReference } from "./segment-reference.ts";
 
@@ -34,7 +45,9 @@ test("content of any length is sent in messages below the limit and arrives whol
   writeContentEnd(writer);
   const messages = [...readClientMessages(writer.take())];
   assert.deepEqual(messages.at(-1), { type: "content-end" });
-  const lengths = messages.flatMap((message) => (message.type === "content" ? message.segments.map((segment) => segment.length) : []));
+  const lengths = messages.flatMap((message) =>
+    message.type === "content" ? message.segments.map((segment) => segment.length) : [],
+  );
   assert.deepEqual(
     lengths,
     Array.from({ length: 10_000 }, (_, i) => i + 1),

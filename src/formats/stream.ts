@@ -82,7 +82,12 @@ export function writeClaim(writer: ByteWriter, claim: Claim): void {
 
 export function writeEntry(writer: ByteWriter, entry: EntryMessage): void {
   const start = begin(writer, MESSAGE_ENTRY);
-  writer.u8(entry.contentFollows ? 1 : 0).u8(0).u16(entry.path.length).u16(entry.body.length).u16(0);
+  writer
+    .u8(entry.contentFollows ? 1 : 0)
+    .u8(0)
+    .u16(entry.path.length)
+    .u16(entry.body.length)
+    .u16(0);
   writer.bytes(entry.path).bytes(entry.body);
   finish(writer, start);
 }

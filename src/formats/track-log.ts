@@ -105,7 +105,12 @@ export function encodePageTable(table: PageTable): Uint8Array {
     const path = page.firstPath;
     let shared = 0;
     while (shared < path.length && shared < previous.length && path[shared] === previous[shared]) shared++;
-    writer.bytes(page.fingerprint).u32(page.pageBytes).u32(page.entryCount).u16(shared).u16(path.length - shared);
+    writer
+      .bytes(page.fingerprint)
+      .u32(page.pageBytes)
+      .u32(page.entryCount)
+      .u16(shared)
+      .u16(path.length - shared);
     writer.bytes(path.subarray(shared));
     previous = path;
   }

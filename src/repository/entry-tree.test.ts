@@ -137,7 +137,7 @@ test("ranges taken over from a base give the very tree that the same entries mak
   const expected: (readonly [string, number])[] = [];
   const writer = new EntryTreeWriter(pages);
   let taken = 0;
-  for (let position = 0; position < many.length; ) {
+  for (let position = 0; position < many.length;) {
     const [path, inode] = many[position] as readonly [string, number];
     if (removals.has(position)) {
       position++;

@@ -3,13 +3,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
-import {
-  EntryPageWriter,
-  INDEX_RECORD_FIXED,
-  decodeIndexPage,
-  encodeIndexPage,
-  indexPageEnds,
-} from "../formats/entry-page.ts";
+import { EntryPageWriter, INDEX_RECORD_FIXED, decodeIndexPage, encodeIndexPage, indexPageEnds } from "../formats/entry-page.ts";
 import type { PageReference } from "../formats/entry-page.ts";
 import { comparePaths } from "../model/path-order.ts";
 import { LevelledTree } from "./levelled-tree.ts";
@@ -123,9 +117,7 @@ async function* below(
     const child = children[i] as PageReference;
     const next = children[i + 1];
     const isBefore =
-      from !== undefined &&
-      next !== undefined &&
-      comparePaths(next.firstPath, next.firstPath.length, from, from.length) <= 0;
+      from !== undefined && next !== undefined && comparePaths(next.firstPath, next.firstPath.length, from, from.length) <= 0;
     if (!isBefore) yield* below(source, child, level - 1, position, from);
     position += child.entryCount;
   }

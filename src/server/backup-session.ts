@@ -12,7 +12,15 @@ import { NO_ITEMS, NO_STATISTICS } from "../model/image.ts";
 import type { ImageId, ImageRecord, ImageRoot } from "../model/image.ts";
 import type { Random } from "../platform/random.ts";
 import { openBaseImage, publishCheckpoint, publishImage, removeCheckpoint, writeIndexRun } from "../repository/repository.ts";
-import type { BaseImage, ContainerContents, EntryTreeRoot, KeyRing, PageSink, PageSource, WritableIndexLocation } from "../repository/repository.ts";
+import type {
+  BaseImage,
+  ContainerContents,
+  EntryTreeRoot,
+  KeyRing,
+  PageSink,
+  PageSource,
+  WritableIndexLocation,
+} from "../repository/repository.ts";
 import type { AssemblerServices } from "./image-assembler.ts";
 
 export interface BackupSessionParts {
@@ -30,7 +38,10 @@ export interface BackupSessionParts {
   /** The root of an image or a checkpoint, undefined when there is none of that name. */
   readonly rootOf: (id: string) => Promise<ImageRoot | undefined>;
   /** For checkpoints: what is known of the image before it is complete. */
-  readonly description: Pick<ImageRecord, "source" | "host" | "user" | "paths" | "tags" | "startedAtMs" | "options" | "holdfastVersion">;
+  readonly description: Pick<
+    ImageRecord,
+    "source" | "host" | "user" | "paths" | "tags" | "startedAtMs" | "options" | "holdfastVersion"
+  >;
   /** Completes the record that the client sent; called once everything is durable, so that its figures are final. */
   readonly complete: (record: string, root: ImageRoot) => ImageRecord;
   /** Checkpoints that this image makes superfluous. */

@@ -29,6 +29,7 @@ export interface MeasureOptions {
 }
 
 const SAMPLE_MS = 25;
+const STOPPING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Runs the command to its end. Throws when it ends with anything but 0, with the end of its output. */
 export async function measure(command: Command, { time, log }: MeasureOptions): Promise<Measurement> {
@@ -41,7 +42,15 @@ export async function measure(command: Command, { time, log }: MeasureOptions): 
     cwd: command.directory,
     env: { ...process.env, ...command.environment },
     stdio: ["ignore", output, output],
+    detached: true,
   });
+  // The command has a process group of its own: stopping the benchmark stops it, and then everything is put back in its place.
+  let stopped = false;
+  const stop = () => {
+    stopped = true;
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
+  };
+  for (const signal of STOPPING) process.once(signal, stop);
   let sampledBytes = 0;
   const timer = setInterval(() => {
     if (child.pid !== undefined) sampledBytes = Math.max(sampledBytes, memoryBelow(child.pid));
@@ -52,6 +61,7 @@ export async function measure(command: Command, { time, log }: MeasureOptions): 
       child.once("exit", resolve);
     });
     const wallSeconds = (performance.now() - start) / 1000;
+    if (stopped) throw new Error("stopped");
     if (code !== 0) throw new Error(`${command.command.join(" ")} ended with ${code}:\n${lastLines(log)}`);
     const [user = 0, system = 0, largestKib = 0] = fs.readFileSync(report, "utf8").trim().split(" ").map(Number);
     return {
@@ -62,6 +72,7 @@ export async function measure(command: Command, { time, log }: MeasureOptions): 
     };
   } finally {
     clearInterval(timer);
+    for (const signal of STOPPING) process.off(signal, stop);
     fs.closeSync(output);
     fs.rmSync(report, { force: true });
   }

@@ -50,6 +50,8 @@ export class BaseCursor {
       }
       const following = base.pages[this.#pageNumber + 1];
       if (following !== undefined && this.#isCovered(following.firstPath, following.firstPath.length)) continue;
+      // What cannot be read any more is no base: its entries count as new.
+      if (!(await base.isReadable(page))) continue;
       const bytes = await base.load(page);
       this.entry.open(bytes);
       this.view = viewOf(bytes);

@@ -1,7 +1,8 @@
 // What the room offers: the sending half of a backup.
 
 export { BackupRun } from "./backup-run.ts";
-export type { BackupConnection, BackupRunParts, BackupRunSettings } from "./backup-run.ts";
+export type { BackupRunParts, BackupRunSettings } from "./backup-run.ts";
+export type { BackupConnection } from "./entry-sender.ts";
 export { attributesSize, entryBodyOf } from "./entry-body.ts";
 export { FileReader } from "./file-reader.ts";
 export type { FileReaderParts } from "./file-reader.ts";

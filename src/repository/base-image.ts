@@ -111,23 +111,40 @@ export class BaseImage {
 
   /**
    * Appends the range to a tree under construction, whole pages by reference wherever the cutting rule allows.
-   * `onPage` sees the pages taken over that way.
+   * `onPage` sees the pages taken over that way. Resolves with the number of entries appended, which are the first ones: fewer than
+   * `count` when a page that had to be read cannot be.
    */
   async appendTo(
     tree: EntryTreeWriter,
     first: number,
     count: number,
     onPage?: (page: PositionedPage) => Promise<void> | void,
-  ): Promise<void> {
+  ): Promise<number> {
+    let appended = 0;
     for (const piece of this.pieces(first, count)) {
       if (piece.whole && !piece.isLastPage && tree.atBoundary) {
         tree.addPage(piece.page);
         await onPage?.(piece.page);
-      } else {
+      } else if (await this.isReadable(piece.page)) {
         await this.eachEntry(piece, (cursor) => {
           tree.addEntry(cursor.path, cursor.pathLength, cursor.bytes, cursor.bodyOffset, cursor.bodyLength);
         });
+      } else {
+        break;
       }
+      appended += piece.to - piece.from;
+    }
+    return appended;
+  }
+
+  /** A page that can be read is then at hand for the next call. */
+  async isReadable(page: PositionedPage): Promise<boolean> {
+    try {
+      await this.load(page);
+      return true;
+    } catch (error) {
+      if (error instanceof HoldfastError) return false;
+      throw error;
     }
   }
 }

@@ -83,9 +83,10 @@ export class ImageBuilder {
     return writer.peek();
   }
 
-  async takeOver(base: BaseImage, first: number, count: number): Promise<void> {
+  /** Resolves with the number of entries taken over, fewer than `count` when the base cannot be read from there on. */
+  takeOver(base: BaseImage, first: number, count: number): Promise<number> {
     assert(this.#open === undefined, "a range begins after a complete entry");
-    await base.appendTo(this.#tree, first, count, (page) => this.#options.onPageTaken?.(page, base));
+    return base.appendTo(this.#tree, first, count, (page) => this.#options.onPageTaken?.(page, base));
   }
 
   /** The root so far; building goes on. */

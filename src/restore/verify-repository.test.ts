@@ -324,7 +324,7 @@ describe("verifying the data", () => {
     const place = await makePlace();
     const controller = new AbortController();
     const onProgress = ({ phase }: { readonly phase: string }): void => {
-      if (phase === "containers") controller.abort();
+      if (phase === "images") controller.abort();
     };
     await assert.rejects(verify(place, { readData: 1, onProgress, signal: controller.signal }), { code: "INTERRUPTED" });
   });

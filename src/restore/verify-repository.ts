@@ -56,6 +56,8 @@ export interface VerifyOutcome {
   readonly damages: readonly RepositoryDamage[];
 }
 
+type DamageListener = (what: string, problem: string, code: string) => void;
+
 const PAGES_PER_TURN = 32;
 /** Containers on their way for each thread: the next one is known when one is done. */
 const TASKS_PER_THREAD = 2;
@@ -69,15 +71,32 @@ export class VerifyRun {
 
   /** Never stops at damage; throws INTERRUPTED, what a thread failed with, and when a volume cannot be listed. */
   async run(options: VerifyRunOptions): Promise<VerifyOutcome> {
-    const damages: RepositoryDamage[] = [];
-    const onDamage = (what: string, problem: string, code: string): void => {
-      const damage = { what, problem, code };
-      damages.push(damage);
-      options.onDamage?.(damage);
-    };
-    const check = await this.#checkStructure(options, onDamage);
+    const damages = { images: [] as RepositoryDamage[], containers: [] as RepositoryDamage[] };
+    const listener =
+      (list: RepositoryDamage[]): DamageListener =>
+      (what, problem, code) => {
+        const damage = { what, problem, code };
+        list.push(damage);
+        options.onDamage?.(damage);
+      };
     const all = await this.#listContainers();
-    const data = await this.#readData(options, this.#chosen(all, options.readData ?? 0), onDamage);
+    const stop = new AbortController();
+    const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+    // The threads read data while this one looks at the structure. Progress tells of one after the other.
+    const progress = new DataProgress(options.onProgress);
+    const reading = this.#readData(this.#chosen(all, options.readData ?? 0), listener(damages.containers), progress, signal);
+    // Its failure is thrown below.
+    reading.catch(() => undefined);
+    let check: StructureCheck;
+    try {
+      check = await this.#checkStructure(options, listener(damages.images));
+    } catch (error) {
+      stop.abort();
+      await reading.catch(() => undefined);
+      throw error;
+    }
+    progress.begin();
+    const data = await reading;
     return {
       images: options.images.length,
       entries: check.entries,
@@ -85,14 +104,11 @@ export class VerifyRun {
       containersChecked: data.containers,
       containers: all.length,
       bytesRead: data.bytes,
-      damages,
+      damages: [...damages.images, ...damages.containers],
     };
   }
 
-  async #checkStructure(
-    { images, onProgress, signal }: VerifyRunOptions,
-    onDamage: (what: string, problem: string, code: string) => void,
-  ): Promise<StructureCheck> {
+  async #checkStructure({ images, onProgress, signal }: VerifyRunOptions, onDamage: DamageListener): Promise<StructureCheck> {
     const { source, index, volumes } = this.#parts;
     let untilTurn = PAGES_PER_TURN;
     const turn = async (): Promise<void> => {
@@ -111,6 +127,7 @@ export class VerifyRun {
     });
     for (const [done, { id, root }] of images.entries()) {
       onProgress?.({ phase: "images", done, total: images.length });
+      if (signal?.aborted === true) throw interrupted();
       await check.checkImage(id, root);
     }
     await check.checkContainers();
@@ -137,16 +154,16 @@ export class VerifyRun {
   }
 
   async #readData(
-    { onProgress, signal }: VerifyRunOptions,
     chosen: readonly ContainerPlace[],
-    onDamage: (what: string, problem: string, code: string) => void,
+    onDamage: DamageListener,
+    progress: DataProgress,
+    signal: AbortSignal,
   ): Promise<{ readonly containers: number; readonly bytes: number }> {
     const { threads, ages } = this.#parts;
     if (chosen.length === 0) return { containers: 0, bytes: 0 };
     const pool = new TaskPool(threads);
-    let done = 0;
     let bytes = 0;
-    onProgress?.({ phase: "containers", done, total: chosen.length });
+    progress.total = chosen.length;
     try {
       for (const place of chosen) {
         pool.addOne({
@@ -154,10 +171,9 @@ export class VerifyRun {
           done: (packed) => {
             const report = decodeContainerReport(packed);
             bytes += report.bytesRead;
-            done++;
             for (const damage of report.damages) onDamage(`container ${place.container}`, describeDamage(damage), damage.code);
             ages.noteVerified(place.volumeId, place.container, resultOf(report));
-            onProgress?.({ phase: "containers", done, total: chosen.length });
+            progress.advance();
           },
         });
         await settle(pool, threads.length * TASKS_PER_THREAD, signal);
@@ -166,13 +182,39 @@ export class VerifyRun {
     } finally {
       await pool.cancel();
     }
-    return { containers: done, bytes };
+    return { containers: chosen.length, bytes };
   }
 }
 
-async function settle(pool: TaskPool, count: number, signal: AbortSignal | undefined): Promise<void> {
+/** Counts from the beginning, tells only when it is its turn. */
+class DataProgress {
+  total = 0;
+  #done = 0;
+  #isTold = false;
+  readonly #listener: VerifyRunOptions["onProgress"];
+
+  constructor(listener: VerifyRunOptions["onProgress"]) {
+    this.#listener = listener;
+  }
+
+  begin(): void {
+    this.#isTold = true;
+    this.#tell();
+  }
+
+  advance(): void {
+    this.#done++;
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#isTold && this.total > 0) this.#listener?.({ phase: "containers", done: this.#done, total: this.total });
+  }
+}
+
+async function settle(pool: TaskPool, count: number, signal: AbortSignal): Promise<void> {
   while (pool.pending > count) {
-    if (signal?.aborted === true) throw interrupted();
+    if (signal.aborted) throw interrupted();
     await pool.progress();
   }
   pool.check();

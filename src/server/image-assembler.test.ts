@@ -2,14 +2,15 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { ByteWriter, hexOf, textOf, utf8 } from "../base/bytes.ts";
+import { HoldfastError } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { ENTRY_FIXED_BYTES, readEntryBody } from "../formats/entry.ts";
 import { EntryPageCursor } from "../formats/entry-page.ts";
 import { writeSegmentReference } from "../formats/segment-reference.ts";
 import { writeBaseOffer, writeClaim, writeCommit, writeContentEnd, writeEntry, writePackedContent } from "../formats/stream.ts";
 import type { ServerReply } from "../formats/stream.ts";
-import { openBaseImage, pagesOf, segmentsOf } from "../repository/repository.ts";
-import type { BaseImage, EntryTreeRoot, PageSource } from "../repository/repository.ts";
+import { BaseImage, openBaseImage, pagesOf, segmentsOf } from "../repository/repository.ts";
+import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
 import { ImageAssembler } from "./image-assembler.ts";
 import type { AssemblerServices } from "./image-assembler.ts";
 
@@ -220,4 +221,44 @@ test("a claim that goes back behind what was sent is refused", async () => {
     sendTo(assembler, (writer) => writeClaim(writer, { base: 0, first: 0, count: 3, fingerprint })),
     { code: "FORMAT_INVALID" },
   );
+});
+
+test("a base whose pages cannot be read is needed from the client from there on; what precedes is taken over", async () => {
+  const server = memoryServer();
+  const paths = Array.from({ length: 3_000 }, (_, i) => `file ${String(i).padStart(4, "0")}`);
+  const imageId = await imageOf(server, paths);
+  const whole = await openBaseImage(server, server.images.get(imageId) as EntryTreeRoot);
+  assert.ok(whole.pages.length > 4);
+  const damaged = (whole.pages.at(-1) as BaseImage["pages"][number]).firstPosition;
+  const assembler = new ImageAssembler({
+    ...server,
+    openBase: () =>
+      Promise.resolve(
+        new BaseImage(whole.pages, (page) => {
+          if (page.firstPosition !== damaged) return server.loadPage("page", page.fingerprint, page.pageBytes);
+          return Promise.reject(new HoldfastError("SEAL_BROKEN", { message: "damaged" }));
+        }),
+      ),
+  });
+  await sendTo(assembler, (writer) => writeBaseOffer(writer, imageId));
+  // The range ends in the damaged page, so its order cannot be checked: all of it is needed.
+  const all = await whole.digest(0, 3_000, fingerprintOf);
+  assert.deepEqual(
+    await sendTo(assembler, (writer) => writeClaim(writer, { base: 0, first: 0, count: 3_000, fingerprint: all })),
+    {
+      type: "need",
+      first: 0,
+      count: 3_000,
+    },
+  );
+  const fingerprint = await whole.digest(0, damaged, fingerprintOf);
+  assert.deepEqual(await sendTo(assembler, (writer) => writeClaim(writer, { base: 0, first: 0, count: damaged, fingerprint })), {
+    type: "claim-accepted",
+  });
+  const reply = await sendTo(assembler, (writer) => {
+    for (const path of paths.slice(damaged)) entry(writer, path);
+    writeCommit(writer, "{}");
+  });
+  assert.equal(reply?.type, "committed");
+  assert.deepEqual(await pathsOf(server, reply.imageId), paths);
 });

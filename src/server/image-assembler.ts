@@ -83,23 +83,30 @@ export class ImageAssembler {
   async #takeOver(claim: Claim): Promise<ServerReply> {
     const base = this.#bases[claim.base];
     if (base === undefined) throw streamError(`a claim on base number ${claim.base}, which was never accepted`);
-    const need: ServerReply = { type: "need", first: claim.first, count: claim.count };
-    if (claim.first + claim.count > base.entryCount) return need;
-    const found = await base.digest(claim.first, claim.count, this.#services.fingerprintOf);
-    if (!equalBytes(found, claim.fingerprint)) return need;
-    await this.#checkOrder(base, claim);
-    await this.#image.takeOver(base, claim.first, claim.count);
+    const { first, count } = claim;
+    if (first + count > base.entryCount || !(await this.#isAsClaimed(base, claim))) return { type: "need", first, count };
+    await this.#advanceToEntry(base, first);
+    const taken = await this.#image.takeOver(base, first, count);
+    // What of the base cannot be read any more is needed from the client, like what it holds differently.
+    if (taken < count) {
+      if (taken > 1) await this.#advanceToEntry(base, first + taken - 1);
+      return { type: "need", first: first + taken, count: count - taken };
+    }
+    if (count > 1) await this.#advanceToEntry(base, first + count - 1);
     return { type: "claim-accepted" };
   }
 
-  /** Reads at most the first and the last page of the range. */
-  async #checkOrder(base: BaseImage, claim: Claim): Promise<void> {
-    const last = claim.first + claim.count - 1;
-    const positions = claim.count === 1 ? [claim.first] : [claim.first, last];
-    for (const position of positions) {
-      for (const piece of base.pieces(position, 1)) {
-        await base.eachEntry(piece, (cursor) => this.#advanceTo(cursor.path, cursor.pathLength));
-      }
+  /** Needs the first and the last page of the range, for the order of what follows, and those that are only partly in it. */
+  async #isAsClaimed(base: BaseImage, { first, count, fingerprint }: Claim): Promise<boolean> {
+    for (const position of [first, first + count - 1]) {
+      for (const piece of base.pieces(position, 1)) if (!(await base.isReadable(piece.page))) return false;
+    }
+    return equalBytes(await base.digest(first, count, this.#services.fingerprintOf), fingerprint);
+  }
+
+  async #advanceToEntry(base: BaseImage, position: number): Promise<void> {
+    for (const piece of base.pieces(position, 1)) {
+      await base.eachEntry(piece, (cursor) => this.#advanceTo(cursor.path, cursor.pathLength));
     }
   }
 

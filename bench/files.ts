@@ -63,6 +63,13 @@ function makeWritable(directory: string): void {
   }
 }
 
+/** Gives back the space of all files below, but not their names. */
+export function emptyFiles(root: string): void {
+  visitTree(root, (file, entry) => {
+    if (entry.isFile()) fs.truncateSync(file);
+  });
+}
+
 export function emptyDirectory(directory: string): string {
   removeTree(directory);
   fs.mkdirSync(directory, { recursive: true });

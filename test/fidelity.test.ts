@@ -2,7 +2,18 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { chmodSync, closeSync, ftruncateSync, lstatSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { assertSameTrees, dataExtents, shell } from "./support/compare-trees.ts";
@@ -45,32 +56,41 @@ async function bench(): Promise<Bench> {
 
 const rich = { skip: whyNot({ root: true, tools: ["bash", "perl", "find", "sha256sum"] }) };
 
-test("a tree with everything a file system can hold comes back as it was, from the first image and from the second", rich, async (t) => {
-  using b = await bench();
-  for (const line of shell(b.source, `bash '${RICH_TREE}'`).split("\n")) if (line !== "") t.diagnostic(`not made here: ${line}`);
-  const first = await b.backUp();
-  assert.equal(first.statistics["socketsSkipped"], 1);
-  assertSameTrees(b.source, await b.restore(first.imageId, "first", "--verify"));
+test(
+  "a tree with everything a file system can hold comes back as it was, from the first image and from the second",
+  rich,
+  async (t) => {
+    using b = await bench();
+    for (const line of shell(b.source, `bash '${RICH_TREE}'`).split("\n"))
+      if (line !== "") t.diagnostic(`not made here: ${line}`);
+    const first = await b.backUp();
+    assert.equal(first.statistics["socketsSkipped"], 1);
+    assertSameTrees(b.source, await b.restore(first.imageId, "first", "--verify"));
 
-  shell(
-    b.source,
-    `chmod 4711 kinds/file; chown 99:98 kinds/empty; touch -d '2005-05-05 05:05:05.5' kinds/empty-directory; ln kinds/text links/new
+    shell(
+      b.source,
+      `chmod 4711 kinds/file; chown 99:98 kinds/empty; touch -d '2005-05-05 05:05:05.5' kinds/empty-directory; ln kinds/text links/new
      rm links/a/one; mv names/four names/five; echo more >> kinds/text; chmod u-s owners/setuid; rmdir flags/nodump-directory
      if command -v setfattr; then setfattr -n user.comment -v other attributes/user; setfattr -x user.on-directory attributes/directory; fi
      if command -v setfacl; then setfacl -b attributes/acl; setfacl -m d:u:5:r kinds/empty-directory; fi
      chattr -i flags/flag-i; rm kinds/fifo; mkdir kinds/fifo; rm -r kinds/empty-directory/..?* 2> /dev/null; true`,
-  );
-  const second = await b.backUp();
-  assert.ok((second.statistics["filesUnchanged"] ?? 0) > 50, JSON.stringify(second.statistics));
-  assertSameTrees(b.source, await b.restore(second.imageId, "second"));
-});
+    );
+    const second = await b.backUp();
+    assert.ok((second.statistics["filesUnchanged"] ?? 0) > 50, JSON.stringify(second.statistics));
+    assertSameTrees(b.source, await b.restore(second.imageId, "second"));
+  },
+);
 
-test("hard links between names that are not regular files stay links", { ...rich, todo: "they come back as entries of their own" }, async () => {
-  using b = await bench();
-  shell(b.source, "ln -s target link; ln link same-link; mkfifo fifo; ln fifo same-fifo; mknod null c 1 3; ln null same-null");
-  const { imageId } = await b.backUp();
-  assertSameTrees(b.source, await b.restore(imageId, "restored"));
-});
+test(
+  "hard links between names that are not regular files stay links",
+  { ...rich, todo: "they come back as entries of their own" },
+  async () => {
+    using b = await bench();
+    shell(b.source, "ln -s target link; ln link same-link; mkfifo fifo; ln fifo same-fifo; mknod null c 1 3; ln null same-null");
+    const { imageId } = await b.backUp();
+    assertSameTrees(b.source, await b.restore(imageId, "restored"));
+  },
+);
 
 test("a restore over what is there makes it equal again, and removes what the image does not have", rich, async () => {
   using b = await bench();
@@ -101,21 +121,25 @@ test("paths over 4,096 bytes come back", { skip: whyNot({ tools: ["bash", "find"
   assert.equal((await b.backUp()).statistics["others"], 1);
 });
 
-test("a file over 4 GiB with holes comes back with its content and its holes", { skip: whyNot({ tools: ["perl"] }) }, async () => {
-  using b = await bench();
-  const path = join(b.source, "large.img");
-  const size = 5 * 1024 ** 3;
-  const places = [0, 1024 ** 3, 2 ** 32 - 5_000, size - 70_000];
-  const file = openSync(path, "w");
-  ftruncateSync(file, size);
-  for (const at of places) writeSync(file, Buffer.alloc(10_000, `at ${at} `), 0, 10_000, at);
-  closeSync(file);
-  const { imageId } = await b.backUp();
-  const restored = join(await b.restore(imageId, "restored"), "large.img");
-  assert.equal(lstatSync(restored).size, size);
-  assert.deepEqual(dataExtents(restored), dataExtents(path));
-  assert.deepEqual(digestOfData(restored), digestOfData(path));
-});
+test(
+  "a file over 4 GiB with holes comes back with its content and its holes",
+  { skip: whyNot({ tools: ["perl"] }) },
+  async () => {
+    using b = await bench();
+    const path = join(b.source, "large.img");
+    const size = 5 * 1024 ** 3;
+    const places = [0, 1024 ** 3, 2 ** 32 - 5_000, size - 70_000];
+    const file = openSync(path, "w");
+    ftruncateSync(file, size);
+    for (const at of places) writeSync(file, Buffer.alloc(10_000, `at ${at} `), 0, 10_000, at);
+    closeSync(file);
+    const { imageId } = await b.backUp();
+    const restored = join(await b.restore(imageId, "restored"), "large.img");
+    assert.equal(lstatSync(restored).size, size);
+    assert.deepEqual(dataExtents(restored), dataExtents(path));
+    assert.deepEqual(digestOfData(restored), digestOfData(path));
+  },
+);
 
 function digestOfData(path: string): string {
   const file = openSync(path, "r");
@@ -138,20 +162,27 @@ test("a directory of ten thousand names comes back", async () => {
   assertSameTrees(b.source, await b.restore(imageId, "restored"));
 });
 
-test("without root a tree of one's own comes back", { todo: "owners of directories above count as problems", skip: whyNot({ tools: ["find", "sha256sum", ...(isRoot ? ["setpriv"] : [])] }) }, async () => {
-  using b = await bench();
-  shell(
-    b.source,
-    `mkdir -p a/closed; echo one > a/one; ln a/one a/two; echo x > a/closed/file; ln -s one a/link; mkfifo a/fifo; chmod 400 a/one; mkdir a/empty
+test(
+  "without root a tree of one's own comes back",
+  {
+    todo: "owners of directories above count as problems",
+    skip: whyNot({ tools: ["find", "sha256sum", ...(isRoot ? ["setpriv"] : [])] }),
+  },
+  async () => {
+    using b = await bench();
+    shell(
+      b.source,
+      `mkdir -p a/closed; echo one > a/one; ln a/one a/two; echo x > a/closed/file; ln -s one a/link; mkfifo a/fifo; chmod 400 a/one; mkdir a/empty
      touch -d '1960-01-01 00:00:00.5' a/empty; chmod 500 a/closed`,
-  );
-  chmodSync(b.path, 0o755);
-  if (isRoot) shell(b.path, "chown -R 65534:65534 .");
-  const under = isRoot ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
-  const options = { under, env: { HOME: b.path } };
-  await expectStatus(0, b.words("backup", b.source), options);
-  await expectStatus(0, b.words("restore", "latest", "--target", b.at("restored")), options);
-  const restored = b.at("restored", b.source.slice(1));
-  assertSameTrees(b.source, restored);
-  assert.equal(readFileSync(join(restored, "a", "two"), "utf8"), "one\n");
-});
+    );
+    chmodSync(b.path, 0o755);
+    if (isRoot) shell(b.path, "chown -R 65534:65534 .");
+    const under = isRoot ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+    const options = { under, env: { HOME: b.path } };
+    await expectStatus(0, b.words("backup", b.source), options);
+    await expectStatus(0, b.words("restore", "latest", "--target", b.at("restored")), options);
+    const restored = b.at("restored", b.source.slice(1));
+    assertSameTrees(b.source, restored);
+    assert.equal(readFileSync(join(restored, "a", "two"), "utf8"), "one\n");
+  },
+);

@@ -32,7 +32,10 @@ test(`${small} restored from its second image is identical`, { skip: whyNot(need
   await makeRepository(place.at("repository"));
   const where = ["--repository", place.at("repository"), "--cache-directory", place.at("cache")];
   await expectStatus(0, ["backup", copy, ...where]);
-  shell(copy, `find . -type f | head -200 | tail -20 | while read -r path; do echo changed >> "$path"; done; find . -type f | tail -20 | xargs -d '\\n' rm; chmod 700 .`);
+  shell(
+    copy,
+    `find . -type f | head -200 | tail -20 | while read -r path; do echo changed >> "$path"; done; find . -type f | tail -20 | xargs -d '\\n' rm; chmod 700 .`,
+  );
   await expectStatus(0, ["backup", copy, ...where]);
   await expectStatus(0, ["restore", "latest", "--target", place.at("restored"), ...where]);
   assert.deepEqual(rsyncDifferences(copy, place.at("restored", copy.slice(1))), []);
@@ -40,7 +43,11 @@ test(`${small} restored from its second image is identical`, { skip: whyNot(need
 
 const wantsUsr = process.env["HOLDFAST_TEST_USR"] === "1";
 
-test("/usr restored from its second image is identical", { skip: wantsUsr ? whyNot(needs) : "takes minutes: HOLDFAST_TEST_USR=1 runs it" }, async () => {
-  // The first image holds a part, so that the second takes some from it and reads the rest.
-  await roundTrip("/usr", ["/usr/share", "/usr/bin"]);
-});
+test(
+  "/usr restored from its second image is identical",
+  { skip: wantsUsr ? whyNot(needs) : "takes minutes: HOLDFAST_TEST_USR=1 runs it" },
+  async () => {
+    // The first image holds a part, so that the second takes some from it and reads the rest.
+    await roundTrip("/usr", ["/usr/share", "/usr/bin"]);
+  },
+);

@@ -9,6 +9,8 @@ export async function inSession<T>(opened: Opened, work: (session: Session) => P
   const { services, repository } = opened;
   const { files, clock, random, host } = services;
   const place = { files, layout: repository.layout };
+  // The index is derived: whoever removed all of it has lost no more than time.
+  files.makeDirectory(repository.layout.index);
   clearDeadSessions(place, host);
   const session = await startSession({ ...place, host, clock, random });
   try {

@@ -155,7 +155,7 @@ export interface RestoreOptions {
   /** Read what was written and compare fingerprints. */
   readonly verify?: boolean;
   readonly dryRun?: boolean;
-  /** How owners are found: by number as stored, by name on this machine, or not at all. */
+  /** How owners are found: by number as stored (for root, unless given), by name on this machine, or not at all (for others). */
   readonly owners?: "number" | "name" | "none";
   readonly onProgress?: (progress: RestoreProgress) => void;
   readonly onProblem?: (problem: RestoreProblem) => void;

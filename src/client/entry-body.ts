@@ -5,7 +5,7 @@ import type { EpochMs } from "../platform/clock.ts";
 import type { EntryAttribute, EntryBody, EntryKindCode } from "../formats/entry.ts";
 import { PART_RECHECK } from "../formats/entry.ts";
 import type { EntryPageCursor } from "../formats/entry-page.ts";
-import { KIND_BLOCK_DEVICE, KIND_CHARACTER_DEVICE, KIND_FILE } from "../platform/file-tree.ts";
+import { KIND_BLOCK_DEVICE, KIND_CHARACTER_DEVICE, KIND_DIRECTORY, KIND_FILE } from "../platform/file-tree.ts";
 import type { StatBuffer } from "../platform/file-tree.ts";
 
 /**
@@ -29,7 +29,7 @@ export function entryBodyOf(stat: StatBuffer, now: EpochMs): EntryBody {
     changedWhileRead: false,
   };
   if (stat.hasBirthTime) body.birth = { seconds: stat.birthSeconds, nanoseconds: stat.birthNanoseconds };
-  if (stat.kind === KIND_FILE && stat.linkCount > 1) {
+  if (stat.kind !== KIND_DIRECTORY && stat.linkCount > 1) {
     body.hardLink = { deviceMajor: stat.deviceMajor, deviceMinor: stat.deviceMinor, linkCount: stat.linkCount };
   }
   if (stat.fileFlags !== 0) body.fileFlags = stat.fileFlags;

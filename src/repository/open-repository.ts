@@ -53,6 +53,7 @@ export async function openRepository(options: OpenRepositoryOptions): Promise<Op
   const unlocked = await unlockKeySlots(place, await options.passphrase());
   const keyRing = KeyRing.derive(unlocked.masterKey, record.id);
   const { trails, problems: trailProblems } = readTrails({ files, layout, keyRing });
+  const missing = trails.length === 0 && trailProblems.length === 0 ? [trailMissing(layout)] : [];
   const { volumes, problems: volumeProblems } = openVolumes(files, layout, record.id);
   return {
     id: record.id,
@@ -63,8 +64,17 @@ export async function openRepository(options: OpenRepositoryOptions): Promise<Op
     trails,
     volumes,
     defaultVolume: chooseDefault(layout, trails, volumes, volumeProblems),
-    problems: [...unlocked.unusable.map((slot) => slot.problem), ...trailProblems, ...volumeProblems],
+    problems: [...unlocked.unusable.map((slot) => slot.problem), ...trailProblems, ...missing, ...volumeProblems],
   };
+}
+
+/** The volumes are found without it, but not which of them backups are written to. */
+function trailMissing(layout: RepositoryLayout): HoldfastError {
+  return new HoldfastError("REPOSITORY_DAMAGED", {
+    message: `The repository "${layout.root}" has no backup trail: there is no record in "${layout.trails}"`,
+    context: { path: layout.trails },
+    hint: "Copy the directory from a copy of the repository; until then the first volume is used.",
+  });
 }
 
 /** What lies at the path, without any key. */

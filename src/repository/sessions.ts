@@ -6,6 +6,7 @@
 // containers that share both but not their processes), its next publication fails and so does its run; what is
 // published is never touched.
 
+import { createHash } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import { hexOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
@@ -52,6 +53,7 @@ export async function startSession(
   const { files, layout, host, clock, random } = place;
   const id = hexOf(random.bytes(SESSION_ID_BYTES));
   const names = temporaryNames(id, random);
+  const registering = registrationNames(id, host);
   const writer: Writer = {
     host: host.name,
     bootId: host.bootId,
@@ -59,7 +61,10 @@ export async function startSession(
     startedAtMs: clock.now(),
   };
   const bytes = encodeJson(writer);
-  const registered = await publishExclusively({ files, directory: layout.sessions, name: id, temporaryNames: names }, bytes);
+  const registered = await publishExclusively(
+    { files, directory: layout.sessions, name: id, temporaryNames: registering },
+    bytes,
+  );
   assert(registered, "64 random bits do not name two sessions");
   return { id, temporaryNames: names, close: () => void removeSession(place, id) };
 }
@@ -93,9 +98,33 @@ export interface ClearedSessions {
   readonly bytes: number;
 }
 
+/**
+ * Until its file is there, nothing but the name of the temporary one can say whose it is: ".tmp-<session>-<host>-<process>", with the first
+ * digits of a hash for the host.
+ */
+function registrationNames(id: string, host: Host): TemporaryNames {
+  return () => `${TEMPORARY_PREFIX}${id}-${hostMark(host)}-${host.processId}`;
+}
+
+const REGISTRATION_NAME = /^\.tmp-[0-9a-f]{16}-([0-9a-f]{8})-([0-9]+)$/;
+
+function hostMark(host: Host): string {
+  return createHash("sha256").update(host.name).digest("hex").slice(0, 8);
+}
+
+function clearDeadRegistrations({ files, layout }: SessionPlace, host: Host): number {
+  let count = 0;
+  for (const name of files.list(layout.sessions) ?? []) {
+    const [, mark, processId] = REGISTRATION_NAME.exec(name) ?? [];
+    if (mark !== hostMark(host) || host.isAlive(Number(processId))) continue;
+    if (files.remove(`${layout.sessions}/${name}`)) count += 1;
+  }
+  return count;
+}
+
 /** Removes the temporary files of writers of this machine that are dead. Never those of living ones, or of other machines. */
 export function clearDeadSessions(place: SessionPlace, host: Host): ClearedSessions {
-  let cleared: ClearedSessions = { sessions: 0, files: 0, bytes: 0 };
+  let cleared: ClearedSessions = { sessions: 0, files: clearDeadRegistrations(place, host), bytes: 0 };
   for (const session of listSessions(place, host).sessions) {
     if (session.alive !== false) continue;
     const removed = removeSession(place, session.id);

@@ -119,9 +119,9 @@ export class LargeFiles {
     const { counts } = this.#context.parts;
     const verdict = judge(target, directory, name, body, this.#stat);
     const attributes = body.attributes ?? [];
-    // Stored attributes would have to be read first; a large file is not the place to save that.
+    // Those that are stored elsewhere would have to be read first; whoever set the time has set them before.
     const isSame =
-      verdict === "same" && body.storedAttributes === undefined && target.files.adjust(directory, name, body, attributes);
+      verdict === "same" && (body.storedAttributes !== undefined || target.files.adjust(directory, name, body, attributes));
     if (!isSame && verdict !== "keep") return false;
     counts.filesDone++;
     counts.bytesDone += body.sizeBytes;

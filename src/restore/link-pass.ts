@@ -1,7 +1,7 @@
 // The second pass, only for images with hard links: every further name of a file becomes a link to the first. Where that does not work,
 // the content is restored once more under the further name.
 
-import { ENTRY_FILE, PART_HARD_LINK, readEntryBody } from "../formats/entry.ts";
+import { ENTRY_DIRECTORY, ENTRY_FILE, PART_HARD_LINK, readEntryBody } from "../formats/entry.ts";
 import type { EntryBody } from "../formats/entry.ts";
 import { viewOf } from "../base/bytes.ts";
 import { nameStartOf } from "../model/path-order.ts";
@@ -41,7 +41,7 @@ export async function restoreLinks(parts: LinkPassParts, wanted: readonly Wanted
 
 /** Whether an entry may have further names, seen without decoding it. */
 export function mayHaveLinks(kind: number, body: Uint8Array): boolean {
-  return kind === ENTRY_FILE && (viewOf(body).getUint32(4, true) & PART_HARD_LINK) !== 0;
+  return kind !== ENTRY_DIRECTORY && (viewOf(body).getUint32(4, true) & PART_HARD_LINK) !== 0;
 }
 
 class LinkPass {
@@ -101,13 +101,14 @@ class LinkPass {
         counts.bytes += body.sizeBytes;
         return await planner.add(entry, body);
       }
-      if (outcome === "linked") counts.restoredFiles++;
-      if (outcome === "same") counts.skippedUnchanged++;
+      const isFile = body.kind === ENTRY_FILE;
+      if (outcome === "linked" && isFile) counts.restoredFiles++;
+      if (outcome === "same" && isFile) counts.skippedUnchanged++;
       if (outcome === "keep") {
         counts.skippedExisting++;
         context.notRestored.add(entry.position);
       }
-      counts.filesDone++;
+      if (isFile) counts.filesDone++;
     } catch (error) {
       context.fail(path, entry.position, codeOfFailure(error));
     }
@@ -150,8 +151,9 @@ class LinkPass {
       const stat = this.#first;
       if (!tree.statAt(directory, name, stat)) return undefined;
       const isRestored =
-        stat.kind === KIND_FILE &&
-        stat.sizeBytes === body.sizeBytes &&
+        // The kinds of entries and of what is on disk have equal numbers.
+        stat.kind === body.kind &&
+        (stat.kind !== KIND_FILE || stat.sizeBytes === body.sizeBytes) &&
         isSameTime(stat, body.modified, tree.capabilities.nanosecondTimes);
       return isRestored ? { directory, name } : undefined;
     } catch (error) {

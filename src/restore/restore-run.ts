@@ -10,8 +10,6 @@
 import { assert } from "../base/assert.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { textOf } from "../base/bytes.ts";
-import { ENTRY_DIRECTORY, ENTRY_FILE, readEntryBody } from "../formats/entry.ts";
-import type { EntryBody } from "../formats/entry.ts";
 import type { FileTree } from "../platform/file-tree.ts";
 import type { Random } from "../platform/random.ts";
 import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
@@ -21,20 +19,19 @@ import { ContentPlanner } from "./content-planner.ts";
 import { deleteOthers } from "./delete-pass.ts";
 import { codeOfFailure } from "./entry-writer.ts";
 import { isInImage } from "./entry-stream.ts";
-import type { EntryStream } from "./entry-stream.ts";
 import { FileMaker } from "./file-maker.ts";
-import { LinkGroups } from "./hard-links.ts";
 import { removeLeftovers } from "./in-the-way.ts";
 import { commonPaths, entryPathOf, outermostPaths, wantedPaths } from "./image-selection.ts";
 import type { WantedPath } from "./image-selection.ts";
 import { LargeFiles } from "./large-files.ts";
-import { mayHaveLinks, restoreLinks } from "./link-pass.ts";
+import { restoreLinks } from "./link-pass.ts";
 import type { OwnerRules } from "./owners.ts";
+import { PlanPass } from "./plan-pass.ts";
 import type { RestoreThread, SegmentLookup } from "./parts.ts";
 import { ProblemList, newRestoreCounts } from "./report.ts";
 import type { OverwriteMode, RestoreOutcome, RestoreProblem, RestoreProgress } from "./report.ts";
 import { RunContext } from "./run-context.ts";
-import { encodeBegin, isTemporaryName, temporaryNames, temporaryPrefix } from "./run-settings.ts";
+import { encodeBegin, temporaryNames, temporaryPrefix } from "./run-settings.ts";
 import type { RunSettings } from "./run-settings.ts";
 import { SegmentPlaces } from "./segment-places.ts";
 import { TargetDirectories } from "./target-directories.ts";
@@ -79,8 +76,6 @@ export interface RestoreRunOptions {
   readonly onProblem?: ((problem: RestoreProblem) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-const ENTRIES_PER_TURN = 256;
 
 export class Restore {
   readonly #parts: RestoreParts;
@@ -236,75 +231,6 @@ class Run {
   }
 }
 
-/** The first pass, or all there is of a dry run. */
-class PlanPass {
-  hasLinks = false;
-  readonly #context: RunContext;
-  readonly #planner: ContentPlanner;
-  readonly #directories: TargetDirectories | undefined;
-  readonly #groups = new LinkGroups(false);
-
-  constructor(context: RunContext, planner: ContentPlanner, directories: TargetDirectories | undefined) {
-    this.#context = context;
-    this.#planner = planner;
-    this.#directories = directories;
-  }
-
-  async run(wanted: readonly WantedPath[]): Promise<void> {
-    const stream = this.#context.stream(wanted, true);
-    let untilTurn = ENTRIES_PER_TURN;
-    while (await stream.nextPage()) {
-      while (stream.next()) {
-        const needsMore = this.#visit(stream);
-        if (needsMore !== undefined) await needsMore;
-        if (--untilTurn > 0) continue;
-        untilTurn = ENTRIES_PER_TURN;
-        await this.#planner.dispatchIfFull();
-        await this.#context.turn(() => stream.pathCopy);
-      }
-    }
-    await this.#planner.finish();
-  }
-
-  /** Most entries need no waiting. */
-  #visit(stream: EntryStream): Promise<void> | undefined {
-    const { path, pathLength, body, position, kind } = stream;
-    const { counts } = this.#context.parts;
-    try {
-      this.#directories?.follow(path, pathLength, stream.nameStart);
-      if (kind === ENTRY_DIRECTORY) {
-        counts.directories++;
-        this.#directories?.make(path, pathLength, stream.nameStart, position);
-        return undefined;
-      }
-    } catch (error) {
-      this.#context.fail(stream.pathCopy, position, codeOfFailure(error));
-      return undefined;
-    }
-    if (isTemporaryName(path.subarray(stream.nameStart, pathLength))) this.#context.holdsTemporaryNames = true;
-    const entry = { path, pathLength, body, position };
-    if (kind === ENTRY_FILE) counts.files++;
-    else counts.others++;
-    if (this.#planner.addSimple(entry)) {
-      counts.bytes += simpleSize(body);
-      return undefined;
-    }
-    let decoded: EntryBody;
-    try {
-      decoded = readEntryBody(body);
-    } catch (error) {
-      this.#context.fail(stream.pathCopy, position, codeOfFailure(error));
-      return undefined;
-    }
-    if (mayHaveLinks(kind, body) && this.#groups.firstNameOf(decoded, () => path) !== undefined) {
-      this.hasLinks = true;
-      return undefined;
-    }
-    counts.bytes += decoded.sizeBytes;
-    return this.#planner.add(entry, decoded);
-  }
-}
-
 /** None for what is no absolute path, as the name given to a command's output: there is nothing below it. */
 function pathsInImage(path: Uint8Array): readonly Uint8Array[] {
   try {
@@ -313,11 +239,6 @@ function pathsInImage(path: Uint8Array): readonly Uint8Array[] {
     codeOfFailure(error);
     return [];
   }
-}
-
-/** A file of one inline segment is smaller than 4 GiB. */
-function simpleSize(body: Uint8Array): number {
-  return new DataView(body.buffer, body.byteOffset, body.byteLength).getUint32(48, true);
 }
 
 /** Lets the threads close what they have open, also those of which one has failed. */

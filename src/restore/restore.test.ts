@@ -19,9 +19,12 @@ import { describe, test } from "node:test";
 import { utf8 } from "../base/bytes.ts";
 import { randomBytes } from "../engine/testing.ts";
 import { KIND_CHARACTER_DEVICE, KIND_FIFO } from "../platform/file-tree.ts";
+import type { FileTree } from "../platform/file-tree.ts";
+import { openPortableFileTree } from "../platform/file-tree-portable.ts";
 import {
   ImageMaker,
   MemoryRepository,
+  bodyOf,
   describeTree,
   problemsOf,
   restore,
@@ -228,6 +231,35 @@ describe("a selection", () => {
     await assert.rejects(restore(maker.repository, root, target, { paths: [utf8("/home/../etc")] }), { code: "USAGE" });
     assert.equal(existsSync(target), false);
   });
+});
+
+test("the portable file tree brings back what Node can", async () => {
+  const maker = new ImageMaker();
+  const attributes = [{ name: utf8("user.x"), value: utf8("1") }];
+  const parts = Array.from({ length: 600 }, (_, i) => randomBytes(i, 60_000));
+  const root = maker.image(
+    ["", maker.directory()],
+    ["d", maker.directory({ mode: 0o750 })],
+    ["d/large", maker.file(parts)],
+    ["d/link", bodyOf({ kind: 3, linkTarget: utf8("large") })],
+    ["d/sparse", maker.file(["x", 100_000, "y"])],
+    ["file", maker.file("content", { mode: 0o640, attributes })],
+  );
+  const target = temporaryDirectory();
+  const treeFor = (): FileTree => openPortableFileTree();
+  const outcome = await restore(maker.repository, root, target, { treeFor, verify: true });
+  assert.deepEqual(problemsOf(outcome), ["/file: set extended attribute user ENOTSUP"]);
+  const found = describeTree(target, { withRoot: false }).map(({ path, mode, size }) => [path, mode, size]);
+  assert.deepEqual(found, [
+    ["d", "750", 0],
+    ["d/large", "644", 36_000_000],
+    ["d/link", "777", 0],
+    ["d/sparse", "644", 100_002],
+    ["file", "640", 7],
+  ]);
+  assert.equal(outcome.verifiedFiles, 3);
+  const again = await restore(maker.repository, root, target, { treeFor });
+  assert.equal(again.skippedUnchanged, 4);
 });
 
 test(

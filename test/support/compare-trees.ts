@@ -11,7 +11,8 @@ const OUTPUT_LIMIT = 512 * 1024 * 1024;
 export function shell(directory: string, command: string, options: { readonly mayFail?: boolean } = {}): string {
   const env = { ...process.env, LC_ALL: "C" };
   const result = spawnSync("bash", ["-c", command], { cwd: directory, env, maxBuffer: OUTPUT_LIMIT });
-  if (options.mayFail !== true) assert.equal(result.status, 0, `${command}\n${result.stderr.toString()}${result.stdout.toString()}`);
+  if (options.mayFail !== true)
+    assert.equal(result.status, 0, `${command}\n${result.stderr.toString()}${result.stdout.toString()}`);
   return result.stdout.toString("latin1");
 }
 
@@ -48,7 +49,9 @@ export function assertSameTrees(source: string, restored: string): void {
 }
 
 function hasDeepPaths(directory: string): boolean {
-  return shell(directory, "find . -printf '%P\\0'").split("\0").some((path) => path.length > 3_000);
+  return shell(directory, "find . -printf '%P\\0'")
+    .split("\0")
+    .some((path) => path.length > 3_000);
 }
 
 function difference(before: readonly string[], after: readonly string[]): { missing: string[]; unexpected: string[] } {
@@ -62,7 +65,9 @@ function difference(before: readonly string[], after: readonly string[]): { miss
 /** Which names are one entry; inode numbers themselves differ. */
 function hardLinkGroups(directory: string): string[] {
   const groups = new Map<string, string[]>();
-  for (const line of shell(directory, HARD_LINKS).split("\0").filter((text) => text !== "")) {
+  for (const line of shell(directory, HARD_LINKS)
+    .split("\0")
+    .filter((text) => text !== "")) {
     const inode = line.slice(0, line.indexOf(" "));
     groups.set(inode, [...(groups.get(inode) ?? []), line.slice(inode.length + 1)]);
   }

@@ -16,7 +16,8 @@ import type { Outcome, ProcessOptions } from "./holdfast-process.ts";
 /** Bytes that do not compress, the same for the same seed. */
 export function noise(seed: number, length: number): Buffer {
   const bytes = Buffer.alloc(length - (length % 4));
-  for (let i = 0, x = seed + 1; i < bytes.length; i += 4) bytes.writeUInt32LE((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0), i);
+  for (let i = 0, x = seed + 1; i < bytes.length; i += 4)
+    bytes.writeUInt32LE((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0), i);
   return bytes;
 }
 
@@ -55,7 +56,12 @@ export class FaultyBench extends Workplace {
 
   async withRepository<T>(use: (repository: Repository) => Promise<T>): Promise<T> {
     const cacheDirectory = this.at("cache");
-    await using repository = await open(services(), { repository: this.repository, passphrase: () => PASSPHRASE, cacheDirectory, threads: 2 });
+    await using repository = await open(services(), {
+      repository: this.repository,
+      passphrase: () => PASSPHRASE,
+      cacheDirectory,
+      threads: 2,
+    });
     return await use(repository);
   }
 
@@ -93,7 +99,8 @@ export class FaultyBench extends Workplace {
 
   /** Gives the source content that no repository has seen. */
   change(seed: number): void {
-    for (let i = 0; i < 2; i++) writeFileSync(join(this.source, `noise-${i}`), noise(1_000 + 2 * seed + i, statSync(join(this.source, `noise-${i}`)).size));
+    for (let i = 0; i < 2; i++)
+      writeFileSync(join(this.source, `noise-${i}`), noise(1_000 + 2 * seed + i, statSync(join(this.source, `noise-${i}`)).size));
   }
 
   /** Resolves when a run has begun to write. */
@@ -104,7 +111,9 @@ export class FaultyBench extends Workplace {
 
   /** Temporary files and sessions of writers that are gone. */
   leftovers(): string[] {
-    const temporary = readdirSync(this.repository, { recursive: true, encoding: "utf8" }).filter((name) => name.includes(".tmp-"));
+    const temporary = readdirSync(this.repository, { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.includes(".tmp-"),
+    );
     return [...temporary, ...readdirSync(join(this.repository, "sessions"))];
   }
 }

@@ -39,7 +39,7 @@ export const restoreCommand = defineCommand({
     owners: choice(["number", "name", "none"] as const, {
       ...writing,
       valueName: "HOW",
-      help: "find owners by the stored number, by their name on this machine, or leave them",
+      help: "owners by the stored number, by their name on this machine, or none; number for root and none for others unless given",
     }),
     verify: flag({ ...writing, help: "read what was written and compare it with the image" }),
     "dry-run": flag({ ...writing, short: "n", help: "show what would be done, and do nothing" }),

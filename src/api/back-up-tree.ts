@@ -76,6 +76,7 @@ export async function rehearseTree(opened: Opened, options: BackupOptions, accou
     const run = new BackupRun({
       ...runParts(opened, options, account, walk, tree, base?.record),
       bases: images,
+      isRehearsal: true,
       connection: { send: (batch) => Promise.resolve(rehearsedReply(batch)) },
       pool: new ReaderPool([{ serve: (request) => Promise.resolve(rehearsedRead(request)) }]),
       mirror: new ImageBuilder({ sink: { storePage: (kind, bytes) => opened.fingerprinters[kind].of(bytes) } }),

@@ -60,7 +60,11 @@ async function restoreImage(opened: Opened, image: ImageSummary, options: Restor
     delete: options.delete,
     verify: options.verify,
     dryRun: options.dryRun,
-    owners: ownerRules(options.owners ?? (host.userId === 0 ? "number" : "none"), { owners: record.owners, groups: record.groups }, files),
+    owners: ownerRules(
+      options.owners ?? (host.userId === 0 ? "number" : "none"),
+      { owners: record.owners, groups: record.groups },
+      files,
+    ),
     expected: { files: record.statistics.files, bytes: record.statistics.contentBytes },
     onProgress: options.onProgress,
     onProblem: options.onProblem,

@@ -97,7 +97,9 @@ async function runCommand(
   const commandWords = command.takesCommandWords === true ? parsed.afterTerminator : undefined;
   const context = commandContext({ world, output, positionals, commandWords, globals });
   const work = command.run(context, parsed.values);
-  return command.endsOnSignal === true ? announcedStop(world, output, work) : abandonedOn(world.signal, work);
+  const status = await (command.endsOnSignal === true ? announcedStop(world, output, work) : abandonedOn(world.signal, work));
+  // What was shown is right but not all there is: a program that reads it must not take it for everything.
+  return status === EXIT.done && context.hasMetDamage() ? EXIT.failed : status;
 }
 
 function checkedPositionals(command: CommandDefinition, parsed: ParsedArguments): readonly string[] {

@@ -21,6 +21,8 @@ export interface CommandContext {
   createRepository(keyLabel: string | undefined): Promise<Repository>;
   /** Where the repository is, as the person says it. */
   repositoryLocation(): string;
+  /** Whether something of the repository was found damaged and passed by, such as the record of an image. */
+  hasMetDamage(): boolean;
   /** A path of this machine, or of an image, made absolute: relative ones start where the person stands. */
   absolute(path: string): string;
 }
@@ -58,12 +60,17 @@ export function commandContext(parts: ContextParts): CommandContext {
       passphrase: source,
       cacheDirectory: cache === undefined ? undefined : absolute(cache),
       threads: globals.threads,
-      onNotice: (notice: string) => parts.output.notice(`Warning: ${notice}`),
+      onNotice: (notice: string) => {
+        metDamage = true;
+        parts.output.notice(`Warning: ${notice}`);
+      },
     });
   }
 
+  let metDamage = false;
   return {
     ...parts,
+    hasMetDamage: () => metDamage,
     absolute,
     repositoryLocation,
     openRepository: async () => {

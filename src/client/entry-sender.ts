@@ -35,6 +35,8 @@ export interface EntrySenderParts {
   readonly mirror: ImageBuilder;
   /** With the key of entry pages. */
   readonly pageFingerprintOf: (bytes: Uint8Array) => Fingerprint;
+  /** Nothing is really read: files that are read only to make sure count as unchanged. */
+  readonly isRehearsal?: boolean;
   readonly statistics: BackupStatistics;
   readonly onProblem: (problem: SourceProblem) => void;
   readonly onChangedWhileRead: (path: Uint8Array) => void;
@@ -181,14 +183,14 @@ export class EntrySender {
   }
 
   #countFile({ path, reason, before }: PendingFile, { changedWhileRead }: ReadResponse, body: Uint8Array): void {
-    const { statistics, onChangedWhileRead } = this.#parts;
+    const { statistics, onChangedWhileRead, isRehearsal } = this.#parts;
     if (changedWhileRead) {
       statistics.changedWhileRead++;
       onChangedWhileRead(path);
     }
     if (reason === "new") statistics.filesNew++;
     else if (reason === "changed" || before === undefined) statistics.filesChanged++;
-    else if (hasEqualContent(readEntryBody(before), readEntryBody(body))) statistics.filesUnchanged++;
+    else if (isRehearsal === true || hasEqualContent(readEntryBody(before), readEntryBody(body))) statistics.filesUnchanged++;
     else {
       statistics.filesChanged++;
       if (reason === "rescan") statistics.silentChanges++;

@@ -7,7 +7,21 @@ import os from "node:os";
 import path from "node:path";
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-export const DEBIAN_MIRROR = "http://deb.debian.org";
+
+/** The mirror that this system itself uses, without the path of an archive. */
+export function systemMirror(): string {
+  const directory = "/etc/apt/sources.list.d";
+  const lists = [
+    "/etc/apt/sources.list",
+    ...(fs.existsSync(directory) ? fs.readdirSync(directory).map((name) => path.join(directory, name)) : []),
+  ];
+  for (const list of lists) {
+    if (!fs.existsSync(list)) continue;
+    const [, mirror] = /^(?:URIs:|deb .*?)\s*(https?:\/\/\S+?)\/debian\/?(?:\s|$)/m.exec(fs.readFileSync(list, "utf8")) ?? [];
+    if (mirror !== undefined) return mirror;
+  }
+  throw new Error(`No Debian mirror is named in ${lists.join(", ")}; name one with --mirror`);
+}
 
 /** Which suites an apt root sees: path below the mirror, and suite. */
 export interface AptSource {
@@ -32,7 +46,7 @@ export interface AptRoot {
 }
 
 /** Prepares a private apt below `directory` and fetches the package lists. */
-export function openAptRoot(directory: string, sources: readonly AptSource[], mirror: string): AptRoot {
+export function openAptRoot(directory: string, sources: readonly AptSource[], mirror: string = systemMirror()): AptRoot {
   for (const tool of ["apt-get", "apt-cache", "dpkg-deb"]) requireProgram(tool);
   if (!fs.existsSync(KEYRING)) {
     throw new Error(`${KEYRING} is missing, so Debian packages cannot be checked; install the package debian-archive-keyring`);

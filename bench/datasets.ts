@@ -21,7 +21,7 @@ export type Scale = "small" | "full";
 export interface DatasetOptions {
   readonly directory: string;
   readonly scale: Scale;
-  readonly mirror: string;
+  readonly mirror: string | undefined;
   readonly say: (line: string) => void;
 }
 

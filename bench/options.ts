@@ -2,7 +2,6 @@
 
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { DEBIAN_MIRROR } from "./apt.ts";
 import { CASES, type Case } from "./cases.ts";
 import type { Scale } from "./datasets.ts";
 import { TOOL_NAMES, type ToolName } from "./tools.ts";
@@ -20,7 +19,7 @@ Usage: node bench/bench.ts [options]
   --data DIR       where peers, data, repositories and results are kept (default build/bench; full scale needs about
                    16 GB, twelve of them kept)
   --holdfast FILE  the Holdfast to measure (default build/holdfast if built, else bin/holdfast.js)
-  --mirror URL     Debian mirror to fetch from (default ${DEBIAN_MIRROR})
+  --mirror URL     Debian mirror to fetch from (default the one that this system uses)
   --prepare        only fetch the peers and make the data
   --help
 
@@ -38,7 +37,7 @@ export interface Options {
   readonly scale: Scale;
   readonly directory: string;
   readonly holdfast: string | undefined;
-  readonly mirror: string;
+  readonly mirror: string | undefined;
 }
 
 /** Throws an Error whose message is for the user. */
@@ -53,7 +52,7 @@ export function readOptions(args: readonly string[], projectDirectory: string): 
       scale: { type: "string", default: "full" },
       data: { type: "string", default: path.join(projectDirectory, "build/bench") },
       holdfast: { type: "string" },
-      mirror: { type: "string", default: DEBIAN_MIRROR },
+      mirror: { type: "string" },
       prepare: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },

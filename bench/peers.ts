@@ -20,7 +20,7 @@ export interface Peer {
 
 export interface PeerOptions {
   readonly directory: string;
-  readonly mirror: string;
+  readonly mirror: string | undefined;
   readonly say: (line: string) => void;
 }
 

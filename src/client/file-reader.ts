@@ -146,7 +146,7 @@ export class FileReader {
     if (isWhole && size <= SMALL_FILE_BYTES && this.#before.allocatedBytes >= size) {
       const length = this.#readSmall(handle, size);
       if (length >= 0) return length;
-      // It has outgrown the room reserved for it.
+      // It has more than it says.
     }
     this.#segments = [];
     const from = request.stretch?.from ?? 0;
@@ -154,15 +154,17 @@ export class FileReader {
     return this.#readLarge(handle, from, to, size, request.fixedSegmentBytes);
   }
 
-  /** One segment, read straight into the block it will be part of; -1 when there is more than expected. */
+  /**
+   * One segment, read straight into the block it will be part of. One call: whether there is more by now, the look at its size
+   * afterwards tells. Only files that claim to be empty are asked, since those of the kernel do; -1 when there is something.
+   */
   #readSmall(handle: FileHandle, size: number): number {
     if (size === 0) {
       const probe = this.#parts.sink.reserve(1).subarray(0, 1);
       return this.#parts.tree.read(handle, probe, 0) === 0 ? 0 : -1;
     }
-    const room = this.#parts.sink.reserve(size + 1).subarray(0, size + 1);
+    const room = this.#parts.sink.reserve(size).subarray(0, size);
     const length = this.#parts.tree.read(handle, room, 0);
-    if (length > size) return -1;
     if (length === 0) return 0;
     const fingerprint = this.#parts.fingerprintOf(room.subarray(0, length));
     this.#parts.sink.keep(fingerprint, length);

@@ -106,7 +106,7 @@ describe("fish", { skip: without("fish") }, () => {
     assert.deepEqual(offered("holdfast ba"), ["backup\tBack up files and directories"]);
     assert.deepEqual(offered("holdfast key re"), ["remove\tRemove a passphrase"]);
     assert.deepEqual(offered("holdfast -r images restore --overwrite a"), [
-      "always\twhat to do with files that are there already; never unless given",
+      "always\twhich files that are there already to replace; if-changed unless given",
     ]);
     assert.deepEqual(offered("holdfast restore "), ["latest"]);
     assert.deepEqual(offered("holdfast restore latest a"), ["a file.txt"]);
@@ -133,7 +133,7 @@ describe("zsh", { skip: without("zsh") }, () => {
     assert(restore.includes("\n(-t --target)-t+[where to; made when missing]:DIR:_files -/\n"), restore);
     assert(
       restore.includes(
-        "\n--overwrite=[what to do with files that are there already; never unless given]:WHEN:(never if-changed always)\n",
+        "\n--overwrite=[which files that are there already to replace; if-changed unless given]:WHEN:(never if-changed always)\n",
       ),
     );
     assert(restore.includes("\n1:IMAGE:(latest)\n*:PATH:_files\n"));

@@ -2,6 +2,7 @@
 
 import { BlockIdentifier, BlockSealer, Cutter, createFingerprinter } from "../engine/engine.ts";
 import { FileReader } from "../client/client.ts";
+import type { WrittenContainer } from "../repository/repository.ts";
 import { openDirectoryVolume, temporaryNames } from "../media/media.ts";
 import type { Volume, VolumeId } from "../media/media.ts";
 import type { WorkerPort } from "../platform/threads.ts";
@@ -20,9 +21,11 @@ interface WorkerService {
 
 export type WorkerServices = Omit<Services, "workerEntry" | "version" | "runCommand" | "readCommand" | "host">;
 
+type PostReply = (reply: WorkerReply, transfer: readonly ArrayBuffer[]) => void;
+
 /** Serves until the thread is stopped. A request that fails is answered with its error; the next one is tried all the same. */
 export function serveWorker(port: WorkerPort<WorkerRequest, WorkerReply>, services: WorkerServices): void {
-  const service = createService(port.data as WorkerSetup, services, (reply) => port.post(reply));
+  const service = createService(port.data as WorkerSetup, services, (reply, transfer) => port.post(reply, transfer));
   let previous: Promise<void> = Promise.resolve();
   port.onMessage((request) => {
     previous = previous.then(() => answer(service, request)).then(({ reply, transfer }) => port.post(reply, transfer));
@@ -43,7 +46,7 @@ async function answer(service: WorkerService, request: WorkerRequest): Promise<{
   }
 }
 
-function createService(setup: WorkerSetup, services: WorkerServices, post: (reply: WorkerReply) => void): WorkerService {
+function createService(setup: WorkerSetup, services: WorkerServices, post: PostReply): WorkerService {
   switch (setup.role) {
     case "read":
       return createReadService(setup, services, post);
@@ -97,10 +100,17 @@ function openIndex(setup: Extract<WorkerSetup, { role: "read" }>, keyRing: KeyRi
   }
 }
 
+/** The memory of a container's tables, which this thread has no more use for. */
+function tablesOf({ contents: { blocks, segments } }: WrittenContainer): readonly ArrayBuffer[] {
+  const { offsets, storedLengths, plainLengths, identities, segmentCounts } = blocks;
+  const columns = [offsets, storedLengths, plainLengths, identities, segmentCounts, segments.fingerprints, segments.lengths];
+  return [...new Set(columns.map((column) => column.buffer as ArrayBuffer))];
+}
+
 function createReadService(
   setup: Extract<WorkerSetup, { role: "read" }>,
   services: WorkerServices,
-  post: (reply: WorkerReply) => void,
+  post: PostReply,
 ): WorkerService {
   const { files, random, clock, loadBlake } = services;
   const keyRing = new KeyRing(setup.keyRing);
@@ -121,7 +131,7 @@ function createReadService(
     index: openIndex(setup, keyRing, files),
     session: SessionSegments.fromShared(setup.sessionSegments),
     loadBlake,
-    onContainer: (container) => post({ kind: "container", ...container }),
+    onContainer: (container) => post({ kind: "container", ...container }, tablesOf(container)),
   });
   const fingerprinter = createFingerprinter(keyRing.fingerprint("data"), loadBlake);
   const cutter = new Cutter(keyRing.cut);

@@ -49,7 +49,7 @@ export interface BackupSessionParts {
 }
 
 /** So many segments are held in memory until a run is written of them, about 60 bytes each. */
-const SEGMENTS_PER_RUN = 256 * 1024;
+const SEGMENTS_PER_RUN = 128 * 1024;
 
 export class BackupSession implements AssemblerServices {
   readonly sink: PageSink;

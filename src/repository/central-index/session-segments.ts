@@ -3,7 +3,7 @@
 //
 // A chain of hash tables, each twice the size of the one before, in one growable SharedArrayBuffer: growing it only
 // adds zeroed memory at the end and moves nothing, so no thread ever has to stop for it, and address space that is
-// reserved but not grown into costs nothing. A slot is a state word and 32 bytes of fingerprint; slots are only ever
+// reserved but not grown into costs nothing. A slot is a state word and the first 16 bytes of a fingerprint; slots are only ever
 // filled, never emptied or moved. Open addressing, next slot on a collision.
 //
 // Why exactly one thread wins a fingerprint:
@@ -24,10 +24,15 @@ export interface SessionSegmentsOptions {
 
 const DEFAULT_MAXIMUM = 2 ** 24;
 const MIN_SLOTS = 2 ** 14;
-const SLOT_BYTES = 4 + FINGERPRINT_BYTES;
+/**
+ * Of each fingerprint its first 16 bytes are kept, and 30 more bits in the state word. Fingerprints are keyed, so nobody can look for
+ * two that agree in those 158 bits, and chance needs 2^79 of them.
+ */
+const KEPT_WORDS = 4;
+const SLOT_BYTES = 4 + 4 * KEPT_WORDS;
 
 // A state word: 0 for an empty slot, else 30 bits of the fingerprint and what is going on. The bits let a search pass
-// other fingerprints' slots, finished or not, without looking at their 32 bytes.
+// other fingerprints' slots, finished or not, without looking at their 16 bytes.
 const EMPTY = 0;
 const WRITING = 1;
 const READY = 2;
@@ -43,7 +48,7 @@ const COUNTERS_PER_TABLE = 32;
 const COMPLETED = 16;
 const MAX_TABLES = 28;
 
-/** A thread writes 32 bytes between "writing" and "ready". One that takes this long is dead. */
+/** A thread writes 16 bytes between "writing" and "ready". One that takes this long is dead. */
 const PATIENCE_MS = 60_000;
 const SPINS = 1000;
 
@@ -176,7 +181,7 @@ export class SessionSegments {
     const start = end - slots * SLOT_BYTES;
     const table: Table = {
       states: new Int32Array(this.#buffer, start, slots),
-      fingerprints: new Uint32Array(this.#buffer, start + slots * 4, slots * (FINGERPRINT_BYTES / 4)),
+      fingerprints: new Uint32Array(this.#buffer, start + slots * 4, slots * KEPT_WORDS),
       mask: slots - 1,
       places: placesOf(slots),
       counter: HEAD_COUNTERS + number * COUNTERS_PER_TABLE,
@@ -208,7 +213,7 @@ export class SessionSegments {
     for (let slot = wanted[4]! & mask; ; slot = (slot + 1) & mask) {
       const state = Atomics.compareExchange(states, slot, EMPTY, tag | WRITING);
       if (state === EMPTY) {
-        for (let i = 0; i < wanted.length; i++) fingerprints[slot * wanted.length + i] = wanted[i]!;
+        for (let i = 0; i < KEPT_WORDS; i++) fingerprints[slot * KEPT_WORDS + i] = wanted[i]!;
         // Whoever reads READY sees the bytes written before it: the store is a release, the load an acquire.
         Atomics.store(states, slot, tag | READY);
         return true;
@@ -221,8 +226,8 @@ export class SessionSegments {
   #isWanted(table: Table, slot: number, state: number): boolean {
     if ((state & ~TAG_MASK) === WRITING) waitWhile(table.states, slot, (now) => (now & ~TAG_MASK) === WRITING);
     const wanted = this.#wanted;
-    const start = slot * wanted.length;
-    for (let i = 0; i < wanted.length; i++) if (table.fingerprints[start + i] !== wanted[i]) return false;
+    const start = slot * KEPT_WORDS;
+    for (let i = 0; i < KEPT_WORDS; i++) if (table.fingerprints[start + i] !== wanted[i]) return false;
     return true;
   }
 

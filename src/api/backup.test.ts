@@ -181,19 +181,15 @@ test("an edit in the middle of a large file stores a few segments, not the file"
   assert.ok((await contentOf(t, id(second), path)).equals(edited));
 });
 
-test(
-  "unreadable entries are listed and counted, and the rest is backed up",
-  { skip: process.getuid?.() === 0 ? false : "needs root to make entries that fail" },
-  async () => {
-    await using t = await temporaryRepository();
-    fill(t.source, 3);
-    // A directory behind a file handle that cannot be listed: the kernel refuses to open this file.
-    symlinkSync("/proc/1/task/1/mem", join(t.source, "link"));
-    const report = await t.backUp();
-    assert.equal(report.problemCount, 0);
-    assert.equal(report.statistics.symbolicLinks, 1);
-  },
-);
+test("a symbolic link is stored as a link, without a look at what it leads to", async () => {
+  await using t = await temporaryRepository();
+  fill(t.source, 3);
+  symlinkSync("/proc/1/task/1/mem", join(t.source, "link"));
+  const report = await t.backUp();
+  assert.equal(report.problemCount, 0);
+  assert.equal(report.statistics.symbolicLinks, 1);
+  assert.equal(report.statistics.filesNew, 3);
+});
 
 test("a path that does not exist fails the backup before anything is stored", async () => {
   await using t = await temporaryRepository();

@@ -2,6 +2,9 @@
 
 import type { BackupStatistics, SourceProblem } from "../model/backup-report.ts";
 import type { ImageRecord } from "../model/image.ts";
+import type { OverwriteMode, RestorePlan, RestoreProblem, RestoreProgress } from "../restore/restore.ts";
+
+export type { OverwriteMode, RestorePlan, RestoreProblem, RestoreProgress } from "../restore/restore.ts";
 
 export type Compression = "off" | "fast" | "default" | "best";
 
@@ -138,8 +141,6 @@ export type Difference =
       readonly changes: readonly ("kind" | "content" | "mode" | "owner" | "time" | "attributes" | "target")[];
     };
 
-export type OverwriteMode = "never" | "if-changed" | "always";
-
 export interface RestoreOptions {
   readonly image: string;
   readonly filter?: ImageFilter;
@@ -160,33 +161,6 @@ export interface RestoreOptions {
   readonly onProgress?: (progress: RestoreProgress) => void;
   readonly onProblem?: (problem: RestoreProblem) => void;
   readonly signal?: AbortSignal;
-}
-
-export interface RestoreProgress {
-  readonly phase: "plan" | "restore" | "delete" | "verify";
-  readonly filesDone: number;
-  readonly filesTotal: number | undefined;
-  readonly bytesDone: number;
-  readonly bytesTotal: number | undefined;
-  readonly currentPath: string;
-}
-
-export interface RestoreProblem {
-  readonly path: string;
-  readonly action: string;
-  /** The platform's code or one of ours. */
-  readonly code: string;
-}
-
-export interface RestorePlan {
-  readonly files: number;
-  readonly directories: number;
-  readonly others: number;
-  readonly bytes: number;
-  readonly segments: number;
-  /** Distinct containers to read from, and the bytes read from them. */
-  readonly containers: number;
-  readonly storedBytes: number;
 }
 
 export interface RestoreReport {

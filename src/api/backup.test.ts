@@ -167,10 +167,16 @@ test("equal contents are stored once, whatever they are called and in whichever 
   assert.ok(second.addedPlainBytes < 10_000, `${second.addedPlainBytes} plain bytes`);
 });
 
+/** Bytes that do not repeat; `length` is a multiple of four. */
+function noise(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let i = 0, x = length; i < length; i += 4) bytes.writeUInt32LE((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0), i);
+  return bytes;
+}
+
 test("an edit in the middle of a large file stores a few segments, not the file", async () => {
   await using t = await temporaryRepository();
-  const bytes = Buffer.alloc(40 * 1024 * 1024);
-  for (let i = 0, x = 1; i < bytes.length; i += 4) bytes.writeUInt32LE((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0), i);
+  const bytes = noise(40 * 1024 * 1024);
   const path = join(t.source, "large");
   writeFileSync(path, bytes);
   await t.backUp();
@@ -179,6 +185,28 @@ test("an edit in the middle of a large file stores a few segments, not the file"
   const second = await t.backUp();
   assert.ok(second.addedPlainBytes < 10 * 1024 * 1024, `${second.addedPlainBytes} plain bytes`);
   assert.ok((await contentOf(t, id(second), path)).equals(edited));
+});
+
+test("an edit in the middle of a file of medium size stores some kilobytes of it", async () => {
+  await using t = await temporaryRepository();
+  for (const [name, size] of [
+    ["just above small", 33 * 1024],
+    ["medium", 300 * 1024],
+    ["just medium", 1020 * 1024],
+  ] as const) {
+    const bytes = noise(size);
+    const path = join(t.source, name);
+    writeFileSync(path, bytes);
+    await t.backUp();
+    const edited = Buffer.concat([bytes.subarray(0, size / 2), Buffer.from("inserted"), bytes.subarray(size / 2)]);
+    writeFileSync(path, edited);
+    const report = await t.backUp();
+    assert.ok(
+      report.addedPlainBytes < 140 * 1024 && report.addedPlainBytes < size,
+      `${name}: ${report.addedPlainBytes} plain bytes`,
+    );
+    assert.ok((await contentOf(t, id(report), path)).equals(edited), name);
+  }
 });
 
 test("a symbolic link is stored as a link, without a look at what it leads to", async () => {

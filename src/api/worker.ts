@@ -1,7 +1,7 @@
 // The inside of a worker thread: one service for its whole life, requests one after another, answers in order.
 
-import { BlockIdentifier, BlockSealer, Cutter, createFingerprinter } from "../engine/engine.ts";
-import { FileReader } from "../client/client.ts";
+import { BlockIdentifier, BlockSealer, Cutter, FINE_CUT_SIZES, createFingerprinter } from "../engine/engine.ts";
+import { FINE_WINDOW_BYTES, FileReader } from "../client/client.ts";
 import type { WrittenContainer } from "../repository/repository.ts";
 import { openDirectoryVolume, temporaryNames } from "../media/media.ts";
 import type { Volume, VolumeId } from "../media/media.ts";
@@ -134,11 +134,11 @@ function createReadService(
     onContainer: (container) => post({ kind: "container", ...container }, tablesOf(container)),
   });
   const fingerprinter = createFingerprinter(keyRing.fingerprint("data"), loadBlake);
-  const cutter = new Cutter(keyRing.cut);
   const reader = new FileReader({
     tree: services.openFileTree().tree,
     clock,
-    cutter,
+    fineCutter: new Cutter(keyRing.cut, FINE_CUT_SIZES, FINE_WINDOW_BYTES),
+    cutter: new Cutter(keyRing.cut),
     fingerprintOf: (bytes) => fingerprinter.of(bytes),
     sink,
     withAttributes: setup.withAttributes,

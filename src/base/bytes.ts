@@ -52,6 +52,30 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+const ARENA_BYTES = 64 * 1024;
+
+/**
+ * Copies short byte strings into blocks that many of them share. A block lives as long as any copy in it, so this is for what
+ * is made and dropped in about the same order; there an allocation for each costs more than everything that is done with it.
+ */
+export class ByteArena {
+  #block = new Uint8Array(ARENA_BYTES);
+  #used = 0;
+
+  /** A copy of the first `length` bytes. */
+  copy(bytes: Uint8Array, length: number = bytes.length): Uint8Array {
+    if (length > ARENA_BYTES / 4) return bytes.slice(0, length);
+    if (this.#used + length > ARENA_BYTES) {
+      this.#block = new Uint8Array(ARENA_BYTES);
+      this.#used = 0;
+    }
+    const copy = this.#block.subarray(this.#used, this.#used + length);
+    for (let i = 0; i < length; i++) copy[i] = bytes[i] as number;
+    this.#used += length;
+    return copy;
+  }
+}
+
 /** Appends little-endian values to a buffer that grows. `take()` returns a copy and starts anew. */
 export class ByteWriter {
   #bytes: Uint8Array<ArrayBuffer>;
@@ -112,6 +136,12 @@ export class ByteWriter {
   bytes(value: Uint8Array): this {
     const offset = this.#reserve(value.length);
     this.#bytes.set(value, offset);
+    return this;
+  }
+  /** The bytes of `value` from `start` up to `end`, which are few. */
+  part(value: Uint8Array, start: number, end: number): this {
+    let offset = this.#reserve(end - start);
+    for (let i = start; i < end; i++) this.#bytes[offset++] = value[i] as number;
     return this;
   }
   zeros(count: number): this {
@@ -187,9 +217,18 @@ export class ByteReader {
   }
   /** An unsigned 64-bit value that must be exact as a number (at most 2^53-1). */
   size(): number {
-    const value = this.u64();
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) this.invalid(`the size ${value} is beyond 2^53-1`);
-    return Number(value);
+    const low = this.u32();
+    const high = this.u32();
+    if (high >= 0x20_0000) this.invalid(`the size ${(BigInt(high) << 32n) | BigInt(low)} is beyond 2^53-1`);
+    return high * 0x1_0000_0000 + low;
+  }
+  /** A signed 64-bit value that must be exact as a number. */
+  safeInteger(): number {
+    const low = this.u32();
+    const high = this.u32() | 0;
+    const value = high * 0x1_0000_0000 + low;
+    if (!Number.isSafeInteger(value)) this.invalid(`the number ${(BigInt(high) << 32n) | BigInt(low)} is beyond 2^53-1`);
+    return value;
   }
   /** A view, not a copy. */
   bytes(length: number): Uint8Array {
@@ -198,9 +237,9 @@ export class ByteReader {
   }
   /** Consumes `count` bytes that must be zero. */
   reservedZeros(count: number): void {
-    const offset = this.#offset;
-    for (const byte of this.bytes(count)) {
-      if (byte !== 0) {
+    const offset = this.#advance(count);
+    for (let i = 0; i < count; i++) {
+      if (this.#bytes[offset + i] !== 0) {
         throw new HoldfastError("FORMAT_RESERVED", {
           message: `Cannot read ${this.#what}: reserved bytes at offset ${offset} are not zero`,
           context: { offset },

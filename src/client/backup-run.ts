@@ -3,9 +3,9 @@
 // does not grow with the tree.
 
 import { assert } from "../base/assert.ts";
-import { ByteWriter, textOf } from "../base/bytes.ts";
+import { ByteArena, ByteWriter, textOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
-import { readEntryBody, writeEntryBody } from "../formats/entry.ts";
+import { fixedSegmentBytesOf, writeEntryBody } from "../formats/entry.ts";
 import type { EntryAttribute, EntryBody } from "../formats/entry.ts";
 import { comparePaths } from "../model/path-order.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -61,6 +61,8 @@ export class BackupRun {
   readonly #cursor: BaseCursor;
   readonly #queue = new PendingQueue();
   readonly #body = new ByteWriter(4096);
+  /** Of what waits in the queue. */
+  readonly #arena = new ByteArena();
   readonly #requests: FileRequests;
   readonly #sender: EntrySender;
   #claim: { base: number; first: number; count: number } | undefined;
@@ -131,8 +133,7 @@ export class BackupRun {
       else statistics.othersChanged++;
       this.#addEntry();
     } else {
-      const before = isInBase ? cursor.entry.body().slice() : undefined;
-      this.#addFile(comparison === "unchanged" ? "rescan" : comparison, before);
+      this.#addFile(comparison === "unchanged" ? "rescan" : comparison, isInBase ? cursor.entry.body() : undefined);
     }
   }
 
@@ -161,7 +162,7 @@ export class BackupRun {
   #addEntry(): void {
     const { walk, tree, settings, clock } = this.#parts;
     const { stat, directory, name } = walk;
-    const path = walk.path.slice(0, walk.pathLength);
+    const path = this.#arena.copy(walk.path, walk.pathLength);
     const body: { -readonly [K in keyof EntryBody]: EntryBody[K] } = entryBodyOf(stat, clock.now());
     try {
       if (stat.kind === KIND_SYMBOLIC_LINK) body.linkTarget = tree.readLinkAt(directory, name);
@@ -178,9 +179,10 @@ export class BackupRun {
     this.#endClaim();
     this.#body.clear();
     writeEntryBody(this.#body, body);
-    this.#queue.push({ kind: "entry", path, body: this.#body.peek().slice() });
+    this.#queue.push({ kind: "entry", path, body: this.#arena.copy(this.#body.peek()) });
   }
 
+  /** `before` is valid until the cursor moves. */
   #addFile(reason: ReadReason, before: Uint8Array | undefined): void {
     const { walk, settings } = this.#parts;
     const { stat, path, pathLength } = walk;
@@ -190,22 +192,23 @@ export class BackupRun {
     const fixedSegmentBytes = settings.fixedSegmentBytes(shape, before === undefined ? undefined : segmentationOf(before));
     this.#parts.statistics.bytesToRead += stat.sizeBytes;
     const parts = Math.max(1, Math.ceil(stat.sizeBytes / STRETCH_BYTES));
+    const isSurelyChanged = reason === "new" || reason === "changed";
     const file: PendingFile = {
       kind: "file",
-      path: path.slice(0, pathLength),
+      path: this.#arena.copy(path, pathLength),
       reason,
-      before,
+      before: before === undefined || isSurelyChanged ? undefined : this.#arena.copy(before),
       fixedSegmentBytes,
-      responses: [],
+      responses: parts === 1 ? [undefined] : Array.from({ length: parts }, () => undefined),
       waitingFor: 0,
     };
     this.#queue.push(file);
-    if (parts === 1) this.#requests.add(file, undefined, stat.sizeBytes);
+    if (parts === 1) this.#requests.addWhole(file, stat.sizeBytes);
     for (let part = 0; part < parts && parts > 1; part++) {
       const from = part * STRETCH_BYTES;
       // The last stretch reads on to the end, wherever that is by then.
       const to = part === parts - 1 ? Number.MAX_SAFE_INTEGER : from + STRETCH_BYTES;
-      this.#requests.add(file, { from, to }, STRETCH_BYTES);
+      this.#requests.addStretch(file, part, { from, to }, STRETCH_BYTES);
     }
   }
 
@@ -279,9 +282,11 @@ export class BackupRun {
   }
 }
 
+const BY_CONTENT: Segmentation = { kind: "content" };
+
 function segmentationOf(body: Uint8Array): Segmentation {
-  const { fixedSegmentBytes } = readEntryBody(body);
-  return fixedSegmentBytes === undefined ? { kind: "content" } : { kind: "fixed", segmentBytes: fixedSegmentBytes };
+  const segmentBytes = fixedSegmentBytesOf(body);
+  return segmentBytes === undefined ? BY_CONTENT : { kind: "fixed", segmentBytes };
 }
 
 function interrupted(): HoldfastError {

@@ -4,7 +4,7 @@ export { BackupRun } from "./backup-run.ts";
 export type { BackupRunParts, BackupRunSettings } from "./backup-run.ts";
 export type { BackupConnection } from "./entry-sender.ts";
 export { attributesSize, entryBodyOf } from "./entry-body.ts";
-export { FileReader } from "./file-reader.ts";
+export { FINE_WINDOW_BYTES, FileReader } from "./file-reader.ts";
 export type { FileReaderParts } from "./file-reader.ts";
 export { StreamReader } from "./stream-reader.ts";
 export { rehearsedRead } from "./rehearsal.ts";

@@ -123,11 +123,11 @@ export class EntrySender {
           reason: "changed",
           before: undefined,
           fixedSegmentBytes: readEntryBody(cursor.body()).fixedSegmentBytes,
-          responses: [],
+          responses: [undefined],
           waitingFor: 0,
         };
         entries.push(file);
-        this.#requests.add(file, undefined, 0);
+        this.#requests.addWhole(file, 0);
       });
       for (const entry of entries) {
         if (entry.kind === "entry") {
@@ -169,8 +169,8 @@ export class EntrySender {
 
   /** A large file changed while its stretches were read: read it once more in one piece. */
   async #readWhole(file: PendingFile): Promise<PendingFile> {
-    const again: PendingFile = { ...file, responses: [], waitingFor: 0 };
-    this.#requests.add(again, undefined, 0);
+    const again: PendingFile = { ...file, responses: [undefined], waitingFor: 0 };
+    this.#requests.addWhole(again, 0);
     await this.#requests.complete(again);
     return again;
   }

@@ -16,12 +16,19 @@ import { attributesSize, entryBodyOf } from "./entry-body.ts";
 import { readRequests, writeResponse } from "./read-protocol.ts";
 import type { ReadOutcome, ReadRequest, ReadResponse } from "./read-protocol.ts";
 
-/** Files up to here are one segment and share blocks with their neighbours. It is the cutter's least length. */
-export const SMALL_FILE_BYTES = 512 * 1024;
+/** Files up to here are one segment. */
+const SMALL_FILE_BYTES = 32 * 1024;
+/** Files up to here are cut finely: an edit then costs a few kilobytes. Of larger ones that would be too many segments. */
+const MEDIUM_FILE_BYTES = 1024 * 1024;
+/** What the window of the fine cutter must have: a medium file is then read by one call. */
+export const FINE_WINDOW_BYTES: number = MEDIUM_FILE_BYTES + 4096;
 
 export interface FileReaderParts {
   readonly tree: FileTree;
   readonly clock: Clock;
+  /** For files of medium size; its window has `FINE_WINDOW_BYTES`. */
+  readonly fineCutter: Cutter;
+  /** For larger ones, and for fixed segments. */
   readonly cutter: Cutter;
   /** With the key of file content. */
   readonly fingerprintOf: (bytes: Uint8Array) => Fingerprint;
@@ -43,9 +50,11 @@ export class FileReader {
   #directoryPath: Uint8Array | undefined;
   #directory: DirectoryHandle | undefined;
   #segments: SegmentReference[] = [];
+  #cutter: Cutter;
 
   constructor(parts: FileReaderParts) {
     this.#parts = parts;
+    this.#cutter = parts.cutter;
   }
 
   /** Serves one packed request. Problems with single files are outcomes; a failing sink throws. */
@@ -151,6 +160,8 @@ export class FileReader {
     this.#segments = [];
     const from = request.stretch?.from ?? 0;
     const to = request.stretch?.to ?? Number.MAX_SAFE_INTEGER;
+    const isMedium = isWhole && size <= MEDIUM_FILE_BYTES && request.fixedSegmentBytes === undefined;
+    this.#cutter = isMedium ? this.#parts.fineCutter : this.#parts.cutter;
     return this.#readLarge(handle, from, to, size, request.fixedSegmentBytes);
   }
 
@@ -199,7 +210,8 @@ export class FileReader {
 
   /** Cuts the bytes from `from` up to `to` or the end of the file; returns how many there were. */
   #cutRun(handle: FileHandle, from: number, to: number, fixed: number | undefined): number {
-    const { tree, cutter } = this.#parts;
+    const { tree } = this.#parts;
+    const cutter = this.#cutter;
     const window = cutter.window;
     let position = from;
     let start = 0;
@@ -219,7 +231,7 @@ export class FileReader {
   }
 
   #cutContent(from: number, end: number, isAtEnd: boolean): number {
-    const { cutter } = this.#parts;
+    const cutter = this.#cutter;
     let start = from;
     while (start < end) {
       const stop = cutter.next(start, end, isAtEnd);
@@ -234,7 +246,7 @@ export class FileReader {
     let start = from;
     while (end - start >= segmentBytes || (isAtEnd && start < end)) {
       const stop = Math.min(start + segmentBytes, end);
-      this.#putSegment(this.#parts.cutter.window.subarray(start, stop));
+      this.#putSegment(this.#cutter.window.subarray(start, stop));
       start = stop;
     }
     return start;

@@ -1,9 +1,7 @@
 // Gathers files that are to be read into requests of a good size and hands the answers back to them.
 
 import { assert } from "../base/assert.ts";
-import { equalBytes } from "../base/bytes.ts";
 import type { BackupStatistics } from "../model/backup-report.ts";
-import { nameStartOf } from "../model/path-order.ts";
 import type { PendingFile } from "./pending.ts";
 import { ReadRequestWriter, readResponses } from "./read-protocol.ts";
 import type { ReaderPool } from "./reader-pool.ts";
@@ -20,56 +18,49 @@ export class FileRequests {
   readonly #pool: ReaderPool;
   readonly #statistics: BackupStatistics;
   readonly #request = new ReadRequestWriter();
-  #files: { readonly file: PendingFile; readonly part: number }[] = [];
+  #files: PendingFile[] = [];
+  /** For each of the files, which of its responses is asked for. */
+  #parts: number[] = [];
   #bytes = 0;
-  #directory: Uint8Array = new Uint8Array(0);
 
   constructor(pool: ReaderPool, statistics: BackupStatistics) {
     this.#pool = pool;
     this.#statistics = statistics;
   }
 
-  /** Asks for a file or a stretch of it; the answer will be among its responses. */
-  add(file: PendingFile, stretch: Stretch | undefined, expectedBytes: number): void {
-    const nameStart = nameStartOf(file.path, file.path.length);
-    const part = file.responses.length;
-    file.responses.push(undefined);
-    file.waitingFor++;
-    this.#request.add({
-      directory: this.#directoryOf(file.path, nameStart),
-      name: file.path.subarray(nameStart),
-      fixedSegmentBytes: file.fixedSegmentBytes,
-      stretch,
-    });
-    this.#files.push({ file, part });
-    this.#bytes += expectedBytes;
-    if (this.#request.count >= REQUEST_FILES || this.#bytes >= REQUEST_BYTES) this.dispatch();
+  /** Asks for the whole file; the answer will be its only response. */
+  addWhole(file: PendingFile, expectedBytes: number): void {
+    this.#add(file, 0, undefined, expectedBytes);
   }
 
-  /** The absolute path of the directory; the same object for files of the same directory. */
-  #directoryOf(path: Uint8Array, nameStart: number): Uint8Array {
-    const cached = this.#directory;
-    const length = Math.max(nameStart, 1);
-    if (cached.length === length && equalBytes(cached.subarray(1), path.subarray(0, length - 1))) return cached;
-    const directory = new Uint8Array(length);
-    directory[0] = 0x2f;
-    directory.set(path.subarray(0, length - 1), 1);
-    this.#directory = directory;
-    return directory;
+  /** Asks for a stretch of the file; the answer will be its response number `part`. */
+  addStretch(file: PendingFile, part: number, stretch: Stretch, expectedBytes: number): void {
+    this.#add(file, part, stretch, expectedBytes);
+  }
+
+  #add(file: PendingFile, part: number, stretch: Stretch | undefined, expectedBytes: number): void {
+    file.waitingFor++;
+    this.#request.add(file.path, file.fixedSegmentBytes, stretch);
+    this.#files.push(file);
+    this.#parts.push(part);
+    this.#bytes += expectedBytes;
+    if (this.#request.count >= REQUEST_FILES || this.#bytes >= REQUEST_BYTES) this.dispatch();
   }
 
   /** Sends off what is gathered. */
   dispatch(): void {
     if (this.#request.count === 0) return;
     const files = this.#files;
+    const parts = this.#parts;
     const bytes = this.#bytes;
     this.#files = [];
+    this.#parts = [];
     this.#bytes = 0;
     this.#pool.dispatch(this.#request.take(), bytes, (packed) => {
       let i = 0;
       for (const response of readResponses(packed)) {
-        const { file, part } = files[i++] as (typeof files)[number];
-        file.responses[part] = response;
+        const file = files[i] as PendingFile;
+        file.responses[parts[i++] as number] = response;
         file.waitingFor--;
         this.#statistics.bytesRead += response.bytesRead;
       }

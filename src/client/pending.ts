@@ -29,7 +29,7 @@ export interface PendingFile {
   readonly kind: "file";
   readonly path: Uint8Array;
   readonly reason: ReadReason;
-  /** Its body in the base image, if it is there. */
+  /** Its body in the base image, for who is only read to make sure. */
   readonly before: Uint8Array | undefined;
   readonly fixedSegmentBytes: number | undefined;
   /** One response, or one for each stretch of a large file. */

@@ -7,6 +7,7 @@
 //                      u32 reference count, u64 bytes read, body (of a failure: the error code), references (36 bytes each)
 
 import { ByteReader, ByteWriter, textOf, utf8 } from "../base/bytes.ts";
+import { nameStartOf } from "../model/path-order.ts";
 import { SEGMENT_REFERENCE_BYTES } from "../formats/segment-reference.ts";
 
 const SAME_DIRECTORY = 0xffff;
@@ -23,36 +24,51 @@ export interface ReadRequest {
   readonly stretch: { readonly from: number; readonly to: number } | undefined;
 }
 
+const SEPARATOR = 0x2f;
+const NOTHING: Uint8Array = new Uint8Array(0);
+
 export class ReadRequestWriter {
   readonly #writer = new ByteWriter(16 * 1024);
-  #directory: Uint8Array | undefined;
+  /** The path of the file before, up to its name; -1 when there is none. */
+  #path: Uint8Array = NOTHING;
+  #nameStart = -1;
   #count = 0;
 
   get count(): number {
     return this.#count;
   }
 
-  add(request: ReadRequest): void {
-    const { directory, name, fixedSegmentBytes, stretch } = request;
-    const isSame = this.#directory !== undefined && Buffer.compare(this.#directory, directory) === 0;
+  /** `path` as in an image: without the slash that makes it absolute. */
+  add(path: Uint8Array, fixedSegmentBytes: ReadRequest["fixedSegmentBytes"], stretch: ReadRequest["stretch"]): void {
+    const nameStart = nameStartOf(path, path.length);
+    const directoryLength = Math.max(nameStart, 1);
+    const isSame = this.#isSameDirectory(path, nameStart);
     const flags = (stretch === undefined ? 0 : FLAG_STRETCH) | (fixedSegmentBytes === undefined ? 0 : FLAG_FIXED);
     this.#writer
       .u8(flags)
       .u8(0)
-      .u16(isSame ? SAME_DIRECTORY : directory.length);
+      .u16(isSame ? SAME_DIRECTORY : directoryLength);
     this.#writer
-      .u16(name.length)
+      .u16(path.length - nameStart)
       .u16(0)
       .u32(fixedSegmentBytes ?? 0);
     this.#writer.u64(stretch?.from ?? 0).u64(stretch?.to ?? 0);
-    if (!isSame) this.#writer.bytes(directory);
-    this.#writer.bytes(name);
-    this.#directory = directory;
+    if (!isSame) this.#writer.u8(SEPARATOR).part(path, 0, directoryLength - 1);
+    this.#writer.part(path, nameStart, path.length);
+    this.#path = path;
+    this.#nameStart = nameStart;
     this.#count++;
   }
 
+  #isSameDirectory(path: Uint8Array, nameStart: number): boolean {
+    if (nameStart !== this.#nameStart) return false;
+    for (let i = nameStart - 1; i >= 0; i--) if (path[i] !== this.#path[i]) return false;
+    return true;
+  }
+
   take(): Uint8Array<ArrayBuffer> {
-    this.#directory = undefined;
+    this.#path = NOTHING;
+    this.#nameStart = -1;
     this.#count = 0;
     return this.#writer.take();
   }
@@ -117,11 +133,11 @@ export function* readResponses(bytes: Uint8Array): Generator<ReadResponse> {
     const referenceCount = reader.u32();
     const bytesRead = reader.size();
     const text = reader.bytes(textLength);
-    const references = reader.bytes(referenceCount * SEGMENT_REFERENCE_BYTES);
+    const references = referenceCount === 0 ? NOTHING : reader.bytes(referenceCount * SEGMENT_REFERENCE_BYTES);
     const isFailure = outcome === "failed";
     yield {
       outcome: outcome as ReadOutcome,
-      body: isFailure ? text.subarray(0, 0) : text,
+      body: isFailure ? NOTHING : text,
       errorCode: isFailure ? textOf(text) : "",
       references,
       contentFollows: (flags & 1) !== 0,

@@ -29,6 +29,9 @@ export interface CutSizes {
 
 export const DEFAULT_CUT_SIZES: CutSizes = { minimum: 512 * 1024, normal: 1024 * 1024, maximum: 4 * 1024 * 1024 };
 
+/** For files that are too large to be stored anew for every edit and too small for segments of the default sizes. */
+export const FINE_CUT_SIZES: CutSizes = { minimum: 8 * 1024, normal: 16 * 1024, maximum: 64 * 1024 };
+
 /** The decision about a boundary looks this far back. */
 export const LOOK_BACK_BYTES = 32;
 

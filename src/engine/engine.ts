@@ -6,5 +6,5 @@ export { BlockIdentifier } from "./identity.ts";
 export { releaseNow, uninitializedBytes } from "./release.ts";
 export { BlockSealer, openRecord, SEAL_OVERHEAD_BYTES, sealRecord, type BlockSealerOptions } from "./seal.ts";
 export { Cutter, DEFAULT_WINDOW_BYTES } from "./cutter.ts";
-export { CUTTING_KEY_BYTES, DEFAULT_CUT_SIZES, type CutSizes } from "./cutter-parameters.ts";
+export { CUTTING_KEY_BYTES, DEFAULT_CUT_SIZES, FINE_CUT_SIZES, type CutSizes } from "./cutter-parameters.ts";
 export { BlockCompressor, decompressBlock, type CompressedBlock, type CompressionLevel } from "./compress.ts";

@@ -17,7 +17,7 @@
 //
 // Bytes 16 to 55 are what decides whether a file is unchanged, so the comparison is one run of bytes.
 
-import { ByteReader } from "../base/bytes.ts";
+import { ByteReader, viewOf } from "../base/bytes.ts";
 import type { ByteWriter } from "../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
@@ -154,9 +154,9 @@ export function readEntryBody(bytes: Uint8Array): EntryBody {
   if ((parts & ~PARTS_KNOWN) !== 0) reader.invalid(`unknown parts 0x${parts.toString(16)}`);
   const userId = reader.u32();
   const groupId = reader.u32();
-  const modified = { seconds: readSeconds(reader), nanoseconds: readNanoseconds(reader) };
+  const modified = { seconds: reader.safeInteger(), nanoseconds: readNanoseconds(reader) };
   const changedNanoseconds = readNanoseconds(reader);
-  const changed = { seconds: readSeconds(reader), nanoseconds: changedNanoseconds };
+  const changed = { seconds: reader.safeInteger(), nanoseconds: changedNanoseconds };
   const inode = reader.u64();
   const sizeBytes = reader.size();
   const has = (part: number): boolean => (parts & part) !== 0;
@@ -173,7 +173,7 @@ export function readEntryBody(bytes: Uint8Array): EntryBody {
     changedWhileRead: has(PART_CHANGED_WHILE_READ),
   };
   if (has(PART_FIXED_SEGMENTS)) body.fixedSegmentBytes = readFixedSegmentBytes(reader);
-  if (has(PART_BIRTH_TIME)) body.birth = { seconds: readSeconds(reader), nanoseconds: readNanoseconds(reader) };
+  if (has(PART_BIRTH_TIME)) body.birth = { seconds: reader.safeInteger(), nanoseconds: readNanoseconds(reader) };
   if (has(PART_HARD_LINK)) {
     body.hardLink = { deviceMajor: reader.u32(), deviceMinor: reader.u32(), linkCount: reader.u32() };
   }
@@ -191,6 +191,13 @@ export function readEntryBody(bytes: Uint8Array): EntryBody {
   if (has(PART_SEGMENT_LIST)) body.segmentList = readSegmentListRoot(reader);
   reader.end();
   return body;
+}
+
+/** The field alone, for a body that was read from a checked page; undefined when its content is cut by content. */
+export function fixedSegmentBytesOf(body: Uint8Array): number | undefined {
+  const view = viewOf(body);
+  // The first of the parts.
+  return (view.getUint32(4, true) & PART_FIXED_SEGMENTS) === 0 ? undefined : view.getUint32(ENTRY_FIXED_BYTES, true);
 }
 
 function readFixedSegmentBytes(reader: ByteReader): number {
@@ -221,13 +228,6 @@ export function readAttributes(reader: ByteReader): readonly EntryAttribute[] {
     attributes.push({ name: reader.bytes(nameLength), value: reader.bytes(valueLength) });
   }
   return attributes;
-}
-
-function readSeconds(reader: ByteReader): number {
-  const seconds = reader.i64();
-  const value = Number(seconds);
-  if (!Number.isSafeInteger(value)) reader.invalid(`the time ${seconds}`);
-  return value;
 }
 
 function readNanoseconds(reader: ByteReader): number {

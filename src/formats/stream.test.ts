@@ -83,5 +83,12 @@ test("truncated, oversized and unknown messages are refused with a format error"
   }
   assert.throws(() => [...readClientMessages(Uint8Array.of(99, 0, 0, 0, 0, 0, 0, 0))], { code: "FORMAT_INVALID" });
   assert.throws(() => [...readClientMessages(Uint8Array.of(1, 0, 0, 0, 1, 0, 0x10, 0))], { code: "FORMAT_INVALID" });
+  const entry = new ByteWriter();
+  writeEntry(entry, { path: utf8("a"), body: new Uint8Array(56), contentFollows: false });
+  for (const lie of [64, 66]) {
+    const bytes = entry.peek().slice();
+    bytes[4] = lie;
+    assert.throws(() => [...readClientMessages(bytes)], HoldfastError, `an entry of 65 bytes that says ${lie}`);
+  }
   assert.throws(() => [...readClientMessages(Uint8Array.of(1, 1, 0, 0, 0, 0, 0, 0))], { code: "FORMAT_RESERVED" });
 });

@@ -9,6 +9,7 @@ import { SEGMENT_REFERENCE_BYTES, readSegmentReference } from "./segment-referen
 import type { SegmentReference } from "./segment-reference.ts";
 
 export const MESSAGE_HEADER_BYTES = 8;
+const ENTRY_HEADER_BYTES = 8;
 /** Nothing larger is accepted: an entry with the longest path and body fits twice. */
 export const MESSAGE_LIMIT = 1024 * 1024;
 
@@ -149,14 +150,15 @@ const REPLY_TYPES: Readonly<Record<ServerReply["type"], number>> = {
 export function* readClientMessages(batch: Uint8Array): Generator<ClientMessage> {
   const reader = new ByteReader(batch, "a backup stream");
   while (reader.remaining > 0) {
-    const { type, payload } = readFrame(reader);
-    yield decodeClientMessage(type, payload);
+    const { type, length } = readFrameHeader(reader);
+    yield type === MESSAGE_ENTRY ? readEntryMessage(reader, length) : decodeClientMessage(type, reader.bytes(length));
   }
 }
 
 export function decodeReply(bytes: Uint8Array): ServerReply {
   const frameReader = new ByteReader(bytes, "a reply of the backup stream");
-  const { type, payload } = readFrame(frameReader);
+  const { type, length } = readFrameHeader(frameReader);
+  const payload = frameReader.bytes(length);
   frameReader.end();
   const reader = new ByteReader(payload, "a reply of the backup stream");
   switch (type) {
@@ -183,12 +185,25 @@ export function decodeReply(bytes: Uint8Array): ServerReply {
   }
 }
 
-function readFrame(reader: ByteReader): { type: number; payload: Uint8Array } {
+function readFrameHeader(reader: ByteReader): { type: number; length: number } {
   const type = reader.u8();
   reader.reservedZeros(3);
   const length = reader.u32();
   if (length > MESSAGE_LIMIT) reader.invalid(`a message of ${length} bytes, the limit is ${MESSAGE_LIMIT}`);
-  return { type, payload: reader.bytes(length) };
+  return { type, length };
+}
+
+/** Nearly all messages are entries, so they are read where they lie. */
+function readEntryMessage(reader: ByteReader, length: number): ClientMessage {
+  const contentFollows = reader.u8();
+  if (contentFollows > 1) reader.invalid(`the content flag ${contentFollows}`);
+  reader.reservedZeros(1);
+  const pathLength = reader.u16();
+  const bodyLength = reader.u16();
+  reader.reservedZeros(2);
+  const wanted = ENTRY_HEADER_BYTES + pathLength + bodyLength;
+  if (length !== wanted) reader.invalid(`an entry of ${wanted} bytes in a message of ${length}`);
+  return { type: "entry", path: reader.bytes(pathLength), body: reader.bytes(bodyLength), contentFollows: contentFollows === 1 };
 }
 
 function decodeClientMessage(type: number, payload: Uint8Array): ClientMessage {
@@ -204,18 +219,6 @@ function decodeClientMessage(type: number, payload: Uint8Array): ClientMessage {
       reader.end();
       if (count === 0) reader.invalid("a claim of no entries");
       return { type: "claim", claim: { base, first, count, fingerprint } };
-    }
-    case MESSAGE_ENTRY: {
-      const contentFollows = reader.u8();
-      if (contentFollows > 1) reader.invalid(`the content flag ${contentFollows}`);
-      reader.reservedZeros(1);
-      const pathLength = reader.u16();
-      const bodyLength = reader.u16();
-      reader.reservedZeros(2);
-      const path = reader.bytes(pathLength);
-      const body = reader.bytes(bodyLength);
-      reader.end();
-      return { type: "entry", path, body, contentFollows: contentFollows === 1 };
     }
     case MESSAGE_CONTENT: {
       const segments: SegmentReference[] = [];

@@ -15,8 +15,8 @@ function entry(body: string): WorkerEntry {
   };
 }
 
-function start(body: string, count = 1): readonly WorkerThread<unknown, unknown>[] {
-  return startWorkers({ entry: entry(body), count, workerData: { factor: 3 } });
+function start(body: string, count = 1, patienceMs = 10_000): readonly WorkerThread<unknown, unknown>[] {
+  return startWorkers({ entry: entry(body), count, workerData: { factor: 3 }, patienceMs });
 }
 
 function answerOf(worker: WorkerThread<unknown, unknown>): Promise<unknown> {
@@ -108,8 +108,24 @@ test("a worker out of memory is a failure with a hint", async () => {
   assert.ok(failure.hint);
 });
 
-test("stopping a busy worker is no failure", async () => {
-  const [worker] = start("port.post(1); for (;;);");
+test("a worker that is stopped finishes what it has begun and drops what waits", async () => {
+  const begun = new Int32Array(new SharedArrayBuffer(4));
+  const [worker] = start(`
+    port.post("begun");
+    const until = Date.now() + 300;
+    while (Date.now() < until);
+    Atomics.add(message, 0, 1);
+  `);
+  assert.ok(worker);
+  for (let i = 0; i < 10; i++) worker.post(begun);
+  await answerOf(worker);
+  worker.onFailure((error) => assert.fail(error));
+  await worker.stop();
+  assert.deepEqual([...begun], [1]);
+});
+
+test("a worker that does not end is ended by force, and that is no failure", async () => {
+  const [worker] = start("port.post(1); for (;;);", 1, 50);
   assert.ok(worker);
   worker.post(1);
   await answerOf(worker);

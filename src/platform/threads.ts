@@ -13,6 +13,8 @@ export interface WorkerOptions {
   /** Given to each worker; shared memory in it is shared, the rest copied. */
   readonly workerData: unknown;
   readonly resourceLimits?: ResourceLimits;
+  /** How long a worker that is asked to end may take before it is ended by force; ten seconds unless told. */
+  readonly patienceMs?: number;
 }
 
 /** One started worker. `In` is what it is sent, `Out` what it sends. */
@@ -23,7 +25,11 @@ export interface WorkerThread<In, Out> {
   onMessage(listener: (message: Out) => void): void;
   /** One listener, called at most once: a worker that failed does nothing more. */
   onFailure(listener: (error: HoldfastError) => void): void;
-  /** Ends the worker wherever it is. To let it finish, send it a message of your own and wait for the answer first. */
+  /**
+   * Asks the worker to end; messages that it has not begun with are dropped. Ends it by force when its patience is at an end,
+   * since it may wait for a disk that never answers. Not sooner: ended in the middle of a call into zlib, a worker can take
+   * the process with it (Node.js 26.10: "close before init").
+   */
   stop(): Promise<void>;
 }
 
@@ -36,6 +42,8 @@ class StartedWorker<In, Out> implements WorkerThread<In, Out> {
   readonly index: number;
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
+  readonly #stopFlag = new Int32Array(new SharedArrayBuffer(4));
+  readonly #patienceMs: number;
   #stopping = false;
   #messages: Out[] = [];
   #listener: ((message: Out) => void) | undefined;
@@ -45,7 +53,8 @@ class StartedWorker<In, Out> implements WorkerThread<In, Out> {
   constructor(options: WorkerOptions, index: number) {
     this.index = index;
     const { entry, resourceLimits } = options;
-    const inside: WorkerStart = { index, data: options.workerData };
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
+    const inside: WorkerStart = { index, stopFlag: this.#stopFlag, data: options.workerData };
     const given = { workerData: inside, ...(resourceLimits === undefined ? {} : { resourceLimits }) };
     this.#worker = entry instanceof URL ? new Worker(entry, given) : new Worker(entry.code, { ...given, eval: true });
     this.#worker.on("message", (message: Out) => {
@@ -80,8 +89,11 @@ class StartedWorker<In, Out> implements WorkerThread<In, Out> {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    await this.#worker.terminate();
+    Atomics.store(this.#stopFlag, 0, 1);
+    this.#worker.postMessage(STOP);
+    const force = setTimeout(() => void this.#worker.terminate(), this.#patienceMs);
     await this.#exited;
+    clearTimeout(force);
   }
 
   /** Only the first: an uncaught error is followed by an exit. */
@@ -99,8 +111,14 @@ class StartedWorker<In, Out> implements WorkerThread<In, Out> {
   }
 }
 
+/** Tells a worker that waits for messages that no more will come. */
+const STOP = "holdfast: stop";
+const PATIENCE_MS = 10_000;
+
 interface WorkerStart {
   readonly index: number;
+  /** Becomes 1 when the worker is to end: seen at once, while a message waits for its turn. */
+  readonly stopFlag: Int32Array<SharedArrayBuffer>;
   readonly data: unknown;
 }
 
@@ -110,7 +128,7 @@ export interface WorkerPort<In, Out> {
   /** What the starter gave as `workerData`; the receiver decides what it must be. */
   readonly data: unknown;
   post(message: Out, transfer?: readonly Transferable[]): void;
-  /** The worker lives as long as it listens. */
+  /** The worker lives as long as it listens: until it is stopped. */
   onMessage(listener: (message: In) => void): void;
 }
 
@@ -118,13 +136,16 @@ export interface WorkerPort<In, Out> {
 export function workerPort<In, Out>(): WorkerPort<In, Out> {
   const port = parentPort;
   assert(!isMainThread && port !== null, "a worker port exists only in a worker thread");
-  const { index, data } = workerData as WorkerStart;
+  const { index, stopFlag, data } = workerData as WorkerStart;
   return {
     index,
     data,
     post: (message, transfer = []) => port.postMessage(message, [...transfer]),
     onMessage: (listener) => {
-      port.on("message", listener);
+      port.on("message", (message: In | typeof STOP) => {
+        if (message === STOP) port.close();
+        else if (Atomics.load(stopFlag, 0) === 0) listener(message);
+      });
     },
   };
 }

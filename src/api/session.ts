@@ -1,6 +1,6 @@
 // Whoever writes to a repository registers first, so that what a killed process leaves can be told from what is in use.
 
-import { clearDeadSessions, startSession } from "../repository/repository.ts";
+import { clearDeadSessions, clearUnownedFiles, startSession } from "../repository/repository.ts";
 import type { Session } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
 
@@ -12,6 +12,7 @@ export async function inSession<T>(opened: Opened, work: (session: Session) => P
   // The index is derived: whoever removed all of it has lost no more than time.
   files.makeDirectory(repository.layout.index);
   clearDeadSessions(place, host);
+  clearUnownedFiles(place);
   const session = await startSession({ ...place, host, clock, random });
   try {
     return await work(session);

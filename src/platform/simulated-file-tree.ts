@@ -39,6 +39,9 @@ interface TreeNode {
 
 type Handle = FileHandle | DirectoryHandle;
 
+// One for all trees: it holds much memory, and a listing is made at one go.
+const listingBuilder = new ListingBuilder();
+
 const capabilities: FileTreeCapabilities = Object.freeze({
   rawNames: true,
   extendedAttributes: true,
@@ -55,7 +58,6 @@ export class SimulatedFileTree implements FileTree {
   readonly capabilities = capabilities;
   readonly #clock: Clock;
   readonly #root: TreeNode;
-  readonly #listing = new ListingBuilder();
   readonly #handles = new Map<number, TreeNode>();
   #lastHandle = 2;
   #lastInode = 1;
@@ -93,9 +95,9 @@ export class SimulatedFileTree implements FileTree {
   }
 
   listDirectory(directory: DirectoryHandle): DirectoryListing {
-    this.#listing.begin();
-    for (const [name, { kind }] of this.#at(directory).names) this.#listing.add(bytesOf(name), kind);
-    return this.#listing.finish();
+    listingBuilder.begin();
+    for (const [name, { kind }] of this.#at(directory).names) listingBuilder.add(bytesOf(name), kind);
+    return listingBuilder.finish();
   }
 
   statAt(directory: DirectoryHandle, name: Uint8Array, into: StatBuffer): boolean {

@@ -5,6 +5,7 @@
 import { assert } from "../base/assert.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { crashStates, survivorOf } from "./crash-states.ts";
+import { fingerprintOf } from "./disk-fingerprint.ts";
 import type { CrashState, CrashStatesOptions, Survival } from "./crash-states.ts";
 import type { FileInformation, Files, OpenFile } from "./files.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
@@ -89,6 +90,11 @@ export class SimulatedFiles implements Files {
     const recorded = this.#record[call];
     assert(recorded !== undefined, "a call is looked at that was recorded");
     return recorded;
+  }
+
+  /** The same for disks that hold the same, as far as `counts` lets a path count. */
+  fingerprint(counts: (path: string) => boolean = () => true): string {
+    return fingerprintOf(this.#disk, counts);
   }
 
   /** All paths with their bytes, for comparing. */

@@ -47,4 +47,5 @@ export { PageWriter, SegmentWriter } from "./segment-writer.ts";
 export type { WrittenContainer } from "./segment-writer.ts";
 export { clearDeadSessions, startSession } from "./sessions.ts";
 export type { Session } from "./sessions.ts";
+export { clearUnownedFiles } from "./unowned-files.ts";
 export type { DamagedRecord, RecordPlaces } from "./stored-records.ts";

@@ -2,6 +2,7 @@
 // leave as many states as asked for. Sequences that begin alike share their beginning: each is run once.
 
 import { createHash } from "node:crypto";
+import { fingerprintOf } from "../../../src/platform/disk-fingerprint.ts";
 import { seededStream } from "../../../src/platform/seeded-stream.ts";
 import { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
 import type { SimulatedDisk } from "../../../src/platform/simulated-disk.ts";
@@ -40,17 +41,21 @@ export interface Figures {
   violations: number;
 }
 
-/** An operation with a picture of the disk after each of its calls. */
+/** An operation with a picture of the disk after each of its calls: those after `from`, up to `to`. */
 interface Recorded {
   readonly sequence: readonly string[];
   readonly files: SimulatedFiles;
+  readonly from: number;
+  readonly to: number;
   readonly interruption: Interruption;
 }
 
 const OPERATION_NAMES = Object.keys(OPERATIONS) as OperationName[];
 const LONGEST = 3;
 /** Of so many judged states, one is interrupted again at a few calls of its recovery. */
-const RECOVERY_SHARE = 8;
+const RECOVERY_SHARE = 16;
+/** Of so many, one is looked at by a fresh process in the end. */
+const FRESH_SHARE = 5;
 const RECOVERY_STATES = 4;
 
 export class Exploration {
@@ -100,7 +105,8 @@ export class Exploration {
       const recording = files.copy({ record: true });
       const after = await operate(name, recording, model, this.#context(0));
       if (this.#round === 0) this.figures.sequences += 1;
-      await this.#interrupt({ sequence: next, files: recording, interruption: { before: begun(name, model), after } }, quota);
+      const interruption = { before: begun(name, model), after };
+      await this.#interrupt({ sequence: next, files: recording, from: 0, to: recording.calls, interruption }, quota);
       await this.#branch(next, recording.copy(), after, quota);
     }
   }
@@ -108,6 +114,8 @@ export class Exploration {
   /** Judges up to `quota` states of this operation. */
   async #interrupt(recorded: Recorded, quota: number): Promise<void> {
     const { files } = recorded;
+    // Such as making a repository where there is one.
+    if (files.calls === 0) return;
     const stream = this.#stream(recorded.sequence.join());
     let judged = 0;
     const order = shuffled(files.calls, stream);
@@ -140,7 +148,8 @@ export class Exploration {
     const goesOn = crash.length === 1 && figures.judged % RECOVERY_SHARE === 0;
     try {
       const onStep = (step: Step): void => void steps.push({ ...step, sequence: [...sequence, `recovery by ${step.name}`] });
-      await judge(disk, interruption, this.#context(crash.length), goesOn ? onStep : undefined);
+      const looksAfresh = figures.judged % FRESH_SHARE === 0;
+      await judge(disk, interruption, { ...this.#context(crash.length), looksAfresh, ...(goesOn ? { onStep } : {}) });
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       figures.violations += 1;
@@ -152,14 +161,14 @@ export class Exploration {
   }
 
   async #interruptRecovery(crash: readonly string[], recorded: Recorded): Promise<void> {
-    const { sequence, files } = recorded;
+    const { sequence, files, from, to } = recorded;
     const stream = this.#stream(crash.join());
     for (let count = 0; count < RECOVERY_STATES; count++) {
-      const call = 1 + stream.below(files.calls);
+      const call = from + 1 + stream.below(to - from);
       const states = [...files.crashStates(call, { limit: 8, seed: stream.below(2 ** 31) })];
       const state = states[stream.below(states.length)];
       if (state === undefined || this.figures.judged >= this.#options.states) return;
-      const again = `then call ${call} of ${files.calls} (${files.callAt(call)}), ${state.survival}`;
+      const again = `then call ${call - from} of ${to - from} (${files.callAt(call)}), ${state.survival}`;
       await this.#judge(sequence, [...crash, again], state.disk, interruptionAt(recorded, call));
     }
   }
@@ -171,9 +180,9 @@ export class Exploration {
 }
 
 /** After the last call the operation was acknowledged: what it did must be there. */
-function interruptionAt({ files, interruption }: Recorded, call: number): Interruption {
+function interruptionAt({ to, interruption }: Recorded, call: number): Interruption {
   const { after } = interruption;
-  return call === files.calls ? { before: after, after } : interruption;
+  return call === to ? { before: after, after } : interruption;
 }
 
 /** Sequences that begin with making the repository, and those that find one. */
@@ -194,22 +203,8 @@ function shuffled(count: number, stream: ReturnType<typeof seededStream>): numbe
   return numbers;
 }
 
-const hashes = new WeakMap<Uint8Array, string>();
-
 /** The same for states that are alike in every byte and of which the same is expected. */
 function identityOf(disk: SimulatedDisk, { before, after }: Interruption): string {
-  const hash = createHash("sha256");
-  for (const model of [before, after]) hash.update(`${model.exists} ${model.passphrase} ${[...model.images].join()}\n`);
-  disk.visit((node, path) => {
-    hash.update(`${path}\n`);
-    if (node.kind === "directory") return;
-    const bytes = node.content.view();
-    let known = hashes.get(bytes);
-    if (known === undefined) {
-      known = createHash("sha256").update(bytes).digest("latin1");
-      hashes.set(bytes, known);
-    }
-    hash.update(known, "latin1");
-  });
-  return hash.digest("latin1");
+  const expected = [before, after].map((model) => `${model.exists} ${model.passphrase} ${[...model.images].join()}`);
+  return [...expected, fingerprintOf(disk)].join("\n");
 }

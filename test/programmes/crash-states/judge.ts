@@ -13,9 +13,9 @@ import { simulatedClock } from "../../../src/platform/simulated-clock.ts";
 import { SimulatedFileTree } from "../../../src/platform/simulated-file-tree.ts";
 import type { SimulatedDisk } from "../../../src/platform/simulated-disk.ts";
 import { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
-import { begun, operate } from "./operations.ts";
+import { OPERATIONS, begun } from "./operations.ts";
 import type { Model, OperationName } from "./operations.ts";
-import { SimulatedProcess } from "./simulated-process.ts";
+import { REPOSITORY, SimulatedProcess } from "./simulated-process.ts";
 import { SOURCE, describeTree, sourceDescription } from "./source-versions.ts";
 
 export class Violation extends Error {
@@ -28,62 +28,86 @@ export interface Interruption {
   readonly after: Model;
 }
 
-/** What the next runs do after recovery. */
-export const NEXT_RUNS: readonly OperationName[] = ["backup"];
-
+/** An operation of the recovery: the calls after `from`, up to `to`. */
 export interface Step {
   readonly name: OperationName;
   readonly files: SimulatedFiles;
+  readonly from: number;
+  readonly to: number;
   readonly interruption: Interruption;
 }
 
-/** Throws a Violation. `onStep` sees each operation of the recovery, recorded, so that it can be interrupted in its turn. */
-export async function judge(
-  disk: SimulatedDisk,
-  { before, after }: Interruption,
-  context: { readonly bootId: string; readonly seed: string },
-  onStep?: (step: Step) => void,
-): Promise<void> {
-  let files = new SimulatedFiles({ disk: disk.copy() });
-  const passphrases = [...new Set([after.passphrase, before.passphrase])];
-  const mayBeMissing = !before.exists;
+export interface JudgeOptions {
+  /** Unlike that of the machine before the power went. */
+  readonly bootId: string;
+  readonly seed: string;
+  /** Whether all is restored whatever was seen before, and in the end by a fresh process. */
+  readonly looksAfresh: boolean;
+  /** Sees each operation of the recovery, recorded, so that it can be interrupted in its turn. */
+  readonly onStep?: (step: Step) => void;
+}
+
+/** What is done after a power failure, in a repository that opens. */
+const NEXT_RUNS: readonly OperationName[] = ["backup"];
+
+/** Throws a Violation. */
+export async function judge(disk: SimulatedDisk, interruption: Interruption, options: JudgeOptions): Promise<void> {
+  const { after } = interruption;
+  const files = new SimulatedFiles({ disk: disk.copy(), record: options.onStep !== undefined });
   let model: Model = { ...after, processes: after.processes + 1 };
-  const passphrase = await openingPassphrase(files, model, passphrases, mayBeMissing, context);
-  const run = async (name: OperationName): Promise<void> => {
-    files = files.copy({ record: onStep !== undefined });
-    const next = await typed(`the next ${name}`, () => operate(name, files, model, context));
-    onStep?.({ name, files, interruption: { before: begun(name, model), after: next } });
-    model = next;
+  const process = new SimulatedProcess({ files, processId: model.processes, ...options });
+  const run = async (name: OperationName, repository?: Repository): Promise<void> => {
+    const from = files.calls;
+    const begin = begun(name, model);
+    const using = repository === undefined ? {} : { repository };
+    const changes = await typed(`the next ${name}`, () => OPERATIONS[name]({ process, model: begin, ...using }));
+    model = { ...begin, ...changes };
+    options.onStep?.({ name, files, from, to: files.calls, interruption: { before: begin, after: model } });
   };
-  if (passphrase === undefined) {
+  let expected = interruption;
+  let opened = await openWithEither(process, interruption);
+  if (opened === undefined) {
     model = { ...model, exists: false, images: new Map() };
     await run("init");
-  } else {
-    model = { ...model, exists: true, passphrase };
-    model = { ...model, images: await foundImages(files, model, { before, after }, context) };
+    expected = { before: model, after: model };
+    opened = await openWithEither(process, expected);
   }
-  for (const name of NEXT_RUNS) await run(name);
-  await foundImages(files, model, { before: model, after: model }, context);
+  if (opened === undefined) throw new Violation("I6 a repository was made and is not there");
+  await using repository = opened.repository;
+  model = { ...model, exists: true, passphrase: opened.passphrase };
+  const looking = { process, repository, files, mayRemember: !options.looksAfresh };
+  model = { ...model, images: await foundImages(looking, expected) };
+  for (const name of NEXT_RUNS) await run(name, repository);
+  await lookAgain(looking, model, options);
+  if (process.notices.length > 0) throw new Violation(`I6 damage is told: ${process.notices.join(" ")}`);
   requireNothingLeft(files);
 }
 
+async function lookAgain(looking: Looking, model: Model, options: JudgeOptions): Promise<void> {
+  const interruption = { before: model, after: model };
+  if (!options.looksAfresh) {
+    await foundImages(looking, interruption);
+    return;
+  }
+  const process = new SimulatedProcess({ files: looking.files, processId: model.processes + 1, ...options });
+  await using repository = await process.open(model.passphrase);
+  await foundImages({ ...looking, process, repository }, interruption);
+}
+
 /** Undefined when there is no repository and there need not be one. */
-async function openingPassphrase(
-  files: SimulatedFiles,
-  model: Model,
-  passphrases: readonly string[],
-  mayBeMissing: boolean,
-  context: { readonly bootId: string; readonly seed: string },
-): Promise<string | undefined> {
-  for (const passphrase of passphrases) {
+async function openWithEither(
+  process: SimulatedProcess,
+  { before, after }: Interruption,
+): Promise<{ readonly passphrase: string; readonly repository: Repository } | undefined> {
+  for (const passphrase of new Set([after.passphrase, before.passphrase])) {
     try {
-      await using repository = await processOf(files, model, context).open(passphrase);
-      if (repository.problems.length > 0) throw new Violation(`I6 opening tells of ${repository.problems.map(messageOf).join(" ")}`);
-      return passphrase;
+      const repository = await process.open(passphrase);
+      if (repository.problems.length === 0) return { passphrase, repository };
+      throw new Violation(`I6 opening tells of ${repository.problems.map(messageOf).join(" ")}`);
     } catch (error) {
       if (error instanceof Violation) throw error;
       if (hasCode(error, "WRONG_PASSPHRASE")) continue;
-      if (mayBeMissing && hasCode(error, "REPOSITORY_MISSING", "REPOSITORY_NOT_RECOGNISED")) return undefined;
+      if (!before.exists && hasCode(error, "REPOSITORY_MISSING", "REPOSITORY_NOT_RECOGNISED")) return undefined;
       throw new Violation(`I1 the repository does not open: ${described(error)}`, { cause: error });
     }
   }
@@ -91,35 +115,49 @@ async function openingPassphrase(
 }
 
 /** The images there are, each compared in full with what was backed up. */
-async function foundImages(
-  files: SimulatedFiles,
-  model: Model,
+function foundImages(
+  { process, repository, files, mayRemember }: Looking,
   { before, after }: Interruption,
-  context: { readonly bootId: string; readonly seed: string },
 ): Promise<ReadonlyMap<string, number>> {
-  const restored = new SimulatedFileTree(simulatedClock());
-  const process = processOf(files, model, context, restored);
   return typed("looking at the images", async () => {
-    await using repository = await process.open(model.passphrase);
     const found = new Map<string, number>();
     for (const { id } of await repository.images()) {
       const version = before.images.get(id) ?? after.images.get(id);
       if (version === undefined) throw new Violation(`I2 image ${id} was never made`);
       found.set(id, version);
-      await requireRestores(repository, restored, id, version);
     }
     for (const id of before.images.keys()) {
       if (after.images.has(id) && !found.has(id)) throw new Violation(`I1 image ${id} of version ${before.images.get(id)} is gone`);
     }
+    const seen = `${[...found].join()} ${files.fingerprint(isPublished)}`;
+    if (mayRemember && soundRepositories.has(seen)) return found;
+    for (const [id, version] of found) await requireRestores(process, repository, id, version);
     const { damages } = await repository.verify();
     if (damages.length > 0) throw new Violation(`I6 verification finds ${JSON.stringify(damages)}`);
-    if (process.notices.length > 0) throw new Violation(`I6 damage is told: ${process.notices.join(" ")}`);
+    soundRepositories.add(seen);
     return found;
   });
 }
 
-async function requireRestores(repository: Repository, restored: SimulatedFileTree, id: string, version: number): Promise<void> {
-  const target = `/${id}`;
+interface Looking {
+  readonly process: SimulatedProcess;
+  readonly repository: Repository;
+  readonly files: SimulatedFiles;
+  /** Restores nothing again from a repository that differs from an earlier one in temporary files alone. */
+  readonly mayRemember: boolean;
+}
+
+const soundRepositories = new Set<string>();
+
+/** Whether reading an image may touch it: all of the repository but what others are just writing. */
+function isPublished(path: string): boolean {
+  return path.startsWith(`${REPOSITORY}/`) && !path.includes("/.tmp-") && !path.startsWith(`${REPOSITORY}/sessions/`);
+}
+
+async function requireRestores(process: SimulatedProcess, repository: Repository, id: string, version: number): Promise<void> {
+  const restored = new SimulatedFileTree(simulatedClock());
+  process.tree = restored;
+  const target = "/restored";
   const { problemCount, problems } = await repository.restore({ image: id, target });
   if (problemCount > 0) throw new Violation(`I2 image ${id} restores with problems: ${JSON.stringify(problems)}`);
   const found = describeTree(restored, `${target}${SOURCE}`);
@@ -128,17 +166,8 @@ async function requireRestores(repository: Repository, restored: SimulatedFileTr
 }
 
 function requireNothingLeft(files: SimulatedFiles): void {
-  const left = [...files.contents().keys()].filter((path) => /\/\.tmp-|\/sessions\/|\/\.removing-/.test(path));
+  const left = [...files.contents().keys()].filter((path) => /\/\.tmp-|\/sessions\//.test(path));
   if (left.length > 0) throw new Violation(`I7 left behind: ${left.join(" ")}`);
-}
-
-function processOf(
-  files: SimulatedFiles,
-  model: Model,
-  { bootId, seed }: { readonly bootId: string; readonly seed: string },
-  tree = new SimulatedFileTree(simulatedClock()),
-): SimulatedProcess {
-  return new SimulatedProcess({ files, processId: model.processes, bootId, seed, tree });
 }
 
 async function typed<T>(what: string, work: () => Promise<T>): Promise<T> {

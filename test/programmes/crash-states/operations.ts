@@ -25,6 +25,8 @@ export type OperationName = keyof typeof OPERATIONS;
 interface Run {
   readonly process: SimulatedProcess;
   readonly model: Model;
+  /** Open already, and left open; else one is opened for the operation. */
+  readonly repository?: Repository;
 }
 
 type Operation = (run: Run) => Promise<Partial<Model>>;
@@ -40,8 +42,10 @@ async function init({ process, model }: Run): Promise<Partial<Model>> {
   return { exists: true };
 }
 
-async function backup({ process, model }: Run): Promise<Partial<Model>> {
-  return withRepository({ process, model }, async (repository) => {
+async function backup(run: Run): Promise<Partial<Model>> {
+  const { process, model } = run;
+  process.tree = sourceTree(model.version);
+  return withRepository(run, async (repository) => {
     const { imageId, problems } = await repository.backup({ paths: [SOURCE], source: "source", checkpointBytes: 8_000 });
     if (imageId === undefined || problems.length > 0) throw new Error(`A backup met ${problems.length} problems`);
     return { images: new Map([...model.images, [imageId, model.version]]) };
@@ -70,9 +74,10 @@ function rebuild(run: Run): Promise<Partial<Model>> {
   });
 }
 
-async function withRepository<T>({ process, model }: Run, work: (repository: Repository) => Promise<T>): Promise<T> {
-  await using repository = await process.open(model.passphrase);
-  return await work(repository);
+async function withRepository<T>({ process, model, repository }: Run, work: (repository: Repository) => Promise<T>): Promise<T> {
+  if (repository !== undefined) return work(repository);
+  await using opened = await process.open(model.passphrase);
+  return await work(opened);
 }
 
 export const OPERATIONS = { init, backup, forget, "key change": changeKey, rebuild } as const satisfies Record<string, Operation>;
@@ -82,11 +87,10 @@ export async function operate(
   name: OperationName,
   files: SimulatedFiles,
   before: Model,
-  { bootId, seed }: { readonly bootId: string; readonly seed: string },
+  context: { readonly bootId: string; readonly seed: string },
 ): Promise<Model> {
-  const model = begun(name, before);
-  const tree = sourceTree(Math.max(1, model.version));
-  const process = new SimulatedProcess({ files, processId: model.processes, bootId, tree, seed });
+  const model = { ...begun(name, before), processes: before.processes + 1 };
+  const process = new SimulatedProcess({ files, processId: model.processes, ...context });
   const changes = await OPERATIONS[name]({ process, model });
   if (process.notices.length > 0) throw new Error(`${name} told of damage: ${process.notices.join(" ")}`);
   return { ...model, ...changes };
@@ -94,5 +98,5 @@ export async function operate(
 
 /** The model while the operation is under way: what counts has not changed yet. */
 export function begun(name: OperationName, model: Model): Model {
-  return { ...model, processes: model.processes + 1, version: model.version + (name === "backup" ? 1 : 0) };
+  return name === "backup" ? { ...model, version: model.version + 1 } : model;
 }

@@ -11,9 +11,10 @@ import { seededRandom } from "../../../src/engine/testing.ts";
 import { loadBlake3 } from "../../../src/main/native-modules.ts";
 import type { FileTree } from "../../../src/platform/file-tree.ts";
 import { simulatedClock } from "../../../src/platform/simulated-clock.ts";
+import { SimulatedFileTree } from "../../../src/platform/simulated-file-tree.ts";
 import type { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
 import type { WorkerPort } from "../../../src/platform/threads.ts";
-import { createRepository, changePassphrase, openRepository } from "../../../src/repository/repository.ts";
+import { changePassphrase, createRepository, openRepository, startSession } from "../../../src/repository/repository.ts";
 
 export const REPOSITORY = "/simulated-disk/repository";
 export const CACHE = "/simulated-disk/cache";
@@ -27,7 +28,6 @@ export interface ProcessOptions {
   readonly processId: number;
   /** Of the machine; another after each power failure. */
   readonly bootId: string;
-  readonly tree: FileTree;
   readonly seed: string;
 }
 
@@ -35,12 +35,14 @@ export class SimulatedProcess {
   readonly services: Services;
   /** What the library had to tell: nothing, as a power failure damages nothing. */
   readonly notices: string[] = [];
+  /** What it backs up, or restores to. */
+  tree: FileTree = new SimulatedFileTree(simulatedClock());
 
-  constructor({ files, processId, bootId, tree, seed }: ProcessOptions) {
+  constructor({ files, processId, bootId, seed }: ProcessOptions) {
     const random = seededRandom(`${seed} ${processId}`);
     // Processes follow each other: an hour between any two.
     const clock = simulatedClock(1_750_000_000_000 + processId * 3_600_000);
-    const workerServices = { files, clock, random, openFileTree: () => ({ tree }), loadBlake: loadBlake3 };
+    const workerServices = { files, clock, random, openFileTree: () => ({ tree: this.tree }), loadBlake: loadBlake3 };
     this.services = {
       ...workerServices,
       host: {
@@ -71,13 +73,18 @@ export class SimulatedProcess {
 
   open(passphrase: string): Promise<Repository> {
     const onNotice = (notice: string): void => void this.notices.push(notice);
-    return open(this.services, { repository: REPOSITORY, passphrase: () => passphrase, threads: 2, onNotice });
+    return open(this.services, { repository: REPOSITORY, passphrase: () => passphrase, threads: 1, onNotice });
   }
 
   async changePassphrase(from: string, to: string): Promise<void> {
     const { files } = this.services;
     const { layout, id, unlocked } = await openRepository({ files, path: REPOSITORY, passphrase: () => from });
-    await changePassphrase({ files, layout, repositoryId: id }, { ...this.services, unlocked, passphrase: to, kdf: WEAK_KDF });
+    // What the library does, but for the cost of deriving the key.
+    const session = await startSession({ ...this.services, layout });
+    const { temporaryNames } = session;
+    const slot = { ...this.services, unlocked, passphrase: to, kdf: WEAK_KDF, temporaryNames };
+    await changePassphrase({ files, layout, repositoryId: id }, slot);
+    session.close();
   }
 
   /** As `forget` does it, without its rules. */

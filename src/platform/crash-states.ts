@@ -39,7 +39,7 @@ export interface CrashState {
   readonly disk: SimulatedDisk;
 }
 
-/** The five plain states first; then all others, or as many as the limit allows, chosen by the seed. */
+/** The five plain states first, from one that the seed chooses; then all others, or as many as the limit allows, chosen by the seed. */
 export function* crashStates(disk: SimulatedDisk, { limit, seed }: CrashStatesOptions): Generator<CrashState> {
   const questions = questionsOf(disk);
   const counts = questions.map(answerCount);
@@ -51,7 +51,10 @@ export function* crashStates(disk: SimulatedDisk, { limit, seed }: CrashStatesOp
     tried.add(key);
     yield { survival: survival ?? `answers ${key}`, disk: survivor(disk, questions, answers, seed) };
   };
-  for (const survival of SURVIVALS) yield* fresh(presetAnswers(questions, survival), survival);
+  const first = seed % SURVIVALS.length;
+  for (const survival of [...SURVIVALS.slice(first), ...SURVIVALS.slice(0, first)]) {
+    yield* fresh(presetAnswers(questions, survival), survival);
+  }
   if (total <= limit) {
     for (let number = 0; number < total; number++) yield* fresh(digitsOf(number, counts));
     return;

@@ -146,7 +146,8 @@ test("with few questions all states are given, with many a repeatable sample tha
   assert.equal(sample(1).length, 50);
   assert.deepEqual(sample(1), sample(1));
   assert.notDeepEqual(sample(1), sample(2));
-  assert.deepEqual(sample(1).slice(0, 5), ["nothing", "everything", "names", "data", "zeros"]);
+  assert.deepEqual(sample(5).slice(0, 5), ["nothing", "everything", "names", "data", "zeros"]);
+  assert.deepEqual(sample(8).slice(0, 5), ["data", "zeros", "nothing", "everything", "names"]);
 });
 
 test("every call has its picture, which later calls do not change", () => {
@@ -156,8 +157,8 @@ test("every call has its picture, which later calls do not change", () => {
   file.write(utf8(" two"), 3);
   file.write(utf8("ONE"), 0);
   const everythingAfter = (call: number): Record<string, string> => {
-    const [, everything] = [...files.crashStates(call, { limit: 2, seed: 1 })];
-    assert.ok(everything !== undefined);
+    const [everything] = [...files.crashStates(call, { limit: 2, seed: 1 })];
+    assert.equal(everything?.survival, "everything");
     return shown(new SimulatedFiles({ disk: everything.disk }));
   };
   assert.deepEqual([1, 2, 3, 4].map(everythingAfter), [

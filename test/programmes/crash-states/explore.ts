@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { fingerprintOf } from "../../../src/platform/disk-fingerprint.ts";
 import { seededStream } from "../../../src/platform/seeded-stream.ts";
 import { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
+import type { CrashState } from "../../../src/platform/simulated-files.ts";
 import type { SimulatedDisk } from "../../../src/platform/simulated-disk.ts";
 import { Violation, judge } from "./judge.ts";
 import type { Interruption, Step } from "./judge.ts";
@@ -121,17 +122,19 @@ export class Exploration {
     const order = shuffled(files.calls, stream);
     if (this.#round === 0) this.figures.crashPoints += order.length;
     const limit = Math.max(8, Math.ceil((2 * quota) / order.length));
-    const generators = order.map((call) => ({ call, states: [...files.crashStates(call, { limit, seed: stream.below(2 ** 31) })] }));
-    for (let position = 0; judged < quota && position < limit; position++) {
-      for (const [number, { call, states }] of generators.entries()) {
+    // The first state of each is of another kind, so that few states are of all kinds.
+    let points = order.map((call, number) => ({ call, states: files.crashStates(call, { limit, seed: 5 * stream.below(2 ** 28) + number }) }));
+    while (points.length > 0) {
+      const unfinished: typeof points = [];
+      for (const point of points) {
         if (judged >= quota || this.figures.judged >= this.#options.states) return;
-        // Each call begins with another kind of state, so that few states are of all kinds.
-        const state = states[(position + number) % states.length];
-        if (state === undefined || position >= states.length) continue;
-        const interruption = interruptionAt(recorded, call);
-        const crash = [`call ${call} of ${files.calls} (${files.callAt(call)}), ${state.survival}`];
-        if (await this.#judge(recorded.sequence, crash, state.disk, interruption)) judged += 1;
+        const { value: state } = point.states.next() as IteratorResult<CrashState, undefined>;
+        if (state === undefined) continue;
+        unfinished.push(point);
+        const crash = [`call ${point.call} of ${files.calls} (${files.callAt(point.call)}), ${state.survival}`];
+        if (await this.#judge(recorded.sequence, crash, state.disk, interruptionAt(recorded, point.call))) judged += 1;
       }
+      points = unfinished;
     }
   }
 
@@ -165,7 +168,7 @@ export class Exploration {
     const stream = this.#stream(crash.join());
     for (let count = 0; count < RECOVERY_STATES; count++) {
       const call = from + 1 + stream.below(to - from);
-      const states = [...files.crashStates(call, { limit: 8, seed: stream.below(2 ** 31) })];
+      const states = [...files.crashStates(call, { limit: 8, seed: stream.below(2 ** 30) })];
       const state = states[stream.below(states.length)];
       if (state === undefined || this.figures.judged >= this.#options.states) return;
       const again = `then call ${call - from} of ${to - from} (${files.callAt(call)}), ${state.survival}`;

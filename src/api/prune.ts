@@ -66,7 +66,6 @@ const LOOKING_ON: WritingSession = {
 class Prune {
   readonly #opened: Opened;
   readonly #options: PruneOptions;
-  readonly #session: WritingSession;
   readonly #parts: CollectionParts;
   readonly #startedMs: number;
   #report: Omit<PruneReport, "outcome" | "durationMs">;
@@ -77,7 +76,6 @@ class Prune {
     const { layout, keyRing, defaultVolume } = repository;
     this.#opened = opened;
     this.#options = options;
-    this.#session = session;
     this.#startedMs = services.clock.elapsedMs();
     const volumes = repository.volumes.map((volume) => volume.writable(session.temporaryNames));
     const reader = new ContainerReader({
@@ -107,7 +105,7 @@ class Prune {
 
   /** What a run would do. An earlier collection that has not come to its end is reported, not finished. */
   async plan(): Promise<PruneReport> {
-    const planned = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: true });
+    const planned = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: true, after: 0 });
     this.#takePlan(planned);
     const { deadContainers, rewrittenContainers, deadBytes, rewrittenBytes, rewrittenLiveBytes } = planned;
     this.#report = {
@@ -120,16 +118,16 @@ class Prune {
   }
 
   async run(): Promise<PruneReport> {
-    const { outstanding } = this.#session;
-    let generation = outstanding ?? readGeneration(this.#parts);
+    let generation = readGeneration(this.#parts);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (generation?.isFinished === false) {
         const outcome = await this.#finish(generation, false);
         if (outcome.kind === "waiting") return this.#waiting(outcome);
       }
-      const outcome = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: false });
+      const after = generation?.number ?? 0;
+      const outcome = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: false, after });
       this.#takePlan(outcome);
-      if (outcome.kind === "nothing") return this.#done("nothing");
+      if (outcome.kind === "nothing") return this.#done(this.#report.removedContainers > 0 ? "done" : "nothing");
       const { writtenContainers, writtenBytes } = this.#report;
       this.#report = {
         ...this.#report,
@@ -137,7 +135,7 @@ class Prune {
         writtenBytes: writtenBytes + outcome.writtenBytes,
       };
       generation = readGeneration(this.#parts);
-      if (outcome.kind === "overtaken" || generation === undefined) continue;
+      if (outcome.kind === "overtaken" || generation?.number !== after + 1) continue;
       if (!generation.isFinished) {
         const finished = await this.#finish(generation, true);
         if (finished.kind === "waiting") return this.#waiting(finished);
@@ -156,8 +154,14 @@ class Prune {
   }
 
   async #finish(generation: Generation, isFresh: boolean): Promise<FinishOutcome> {
-    // From now on this writer, too, counts on nothing that is condemned.
-    const outcome = await finishGeneration(this.#parts, generation, { assumeDead: this.#options.assumeDead ?? [], isFresh });
+    let outcome: FinishOutcome;
+    try {
+      outcome = await finishGeneration(this.#parts, generation, { assumeDead: this.#options.assumeDead ?? [], isFresh });
+    } catch (error) {
+      // What another collection removes under our hands looks like damage.
+      if (!(error instanceof HoldfastError) || !this.#isOver(generation)) throw error;
+      outcome = { kind: "finished", removedContainers: 0, removedBytes: 0, rescuedSegments: 0, rescuedBytes: 0 };
+    }
     if (outcome.kind === "waiting") return outcome;
     this.#opened.refreshIndex();
     await this.#tidy();
@@ -171,6 +175,11 @@ class Prune {
       finishedEarlier: this.#report.finishedEarlier || !isFresh,
     };
     return outcome;
+  }
+
+  #isOver({ number }: Generation): boolean {
+    const now = readGeneration(this.#parts);
+    return now !== undefined && (now.number > number || (now.number === number && now.isFinished));
   }
 
   /** The containers are gone; a failure to keep the index small must not make that a failure. */

@@ -4,10 +4,10 @@
 //
 // A session can be *ended* by others: because its process is dead, or because a person says that its machine is. Should
 // the writer live all the same, it must not commit any more, for what it counts on may be removed from now on. That is
-// the fence: whoever ends a session first takes its file away and then its temporary files; a writer that commits first
-// writes its record into a temporary file, then looks whether its session file is still there (`requireNotEnded`), and
-// only then gives the record its name. In whichever order the two meet, either the name is there before the session
-// counts as ended, or the writer fails.
+// the fence. Whoever ends a session first sets a mark beside its file, then removes its temporary files, then its file,
+// then the mark. A writer that commits first writes everything into a temporary file, then looks for its own file and for
+// the mark (`requireNotEnded`), and only then gives the file its name. If it looked before the mark was set, its temporary
+// file was there when they were removed: then the name came first, or it fails. If it looked after that, it stops.
 
 import { createHash } from "node:crypto";
 import { assert } from "../base/assert.ts";
@@ -26,7 +26,7 @@ import type { RepositoryLayout } from "./layout.ts";
 const SESSION_ID_BYTES = 8;
 const SESSION_NAME = /^[0-9a-f]{16}$/;
 const SESSION_FILE_LIMIT = 16_384;
-/** The file of a session that was ended, until its temporary files are gone too. */
+/** The mark of a session that is being ended. */
 const ENDED_NAME = /^([0-9a-f]{16})-ended$/;
 const FIELDS = ["host", "bootId", "processId", "startedAtMs", "mustUnderstand"] as const;
 
@@ -81,8 +81,8 @@ export async function startSession(
   };
 }
 
-function requireNotEnded({ files, layout }: SessionPlace, id: string): void {
-  if (files.information(`${layout.sessions}/${id}`) !== undefined) return;
+function requireNotEnded(place: SessionPlace, id: string): void {
+  if (isRegistered(place, id) && place.files.information(endedPath(place, id)) === undefined) return;
   throw new HoldfastError("SESSION_ENDED", {
     message: `Cannot commit: this writer (session ${id}) was taken for dead and ended by another one`,
     retry: "now",
@@ -149,7 +149,7 @@ export function clearDeadSessions(place: SessionPlace, host: Host): ClearedSessi
   let cleared: ClearedSessions = { sessions: 0, files: clearDeadRegistrations(place, host), bytes: 0 };
   const dead = listSessions(place, host).sessions.filter(({ alive }) => alive === false);
   const ended = (place.files.list(place.layout.sessions) ?? []).flatMap((name) => ENDED_NAME.exec(name)?.[1] ?? []);
-  for (const id of [...ended, ...dead.map((session) => session.id)]) {
+  for (const id of new Set([...ended, ...dead.map((session) => session.id)])) {
     const removed = endSession(place, id);
     cleared = {
       sessions: cleared.sessions + 1,
@@ -161,25 +161,40 @@ export function clearDeadSessions(place: SessionPlace, host: Host): ClearedSessi
 }
 
 /**
- * Ends the session of another writer: when this returns, nothing can be committed in it. What it has published stays. Cut
- * off half way, `clearDeadSessions` of any writer finishes the work.
+ * Ends the session of another writer: when this returns, nothing can be committed in it. What it has published stays. Harmless
+ * when repeated, or done by several at once; cut off half way, `clearDeadSessions` of any writer finishes the work.
  */
 export function endSession(place: SessionPlace, id: string): RemovedFiles {
   const { files, layout } = place;
   const path = `${layout.sessions}/${id}`;
-  const ended = `${path}-ended`;
-  if (files.information(path) !== undefined) {
-    try {
-      files.rename(path, ended);
-    } catch (error) {
-      // It has ended by itself, or somebody else ends it, this instant.
-      if (files.information(path) !== undefined) throw error;
-    }
-    files.syncDirectory(layout.sessions);
-  }
+  const mark = endedPath(place, id);
+  if (files.information(path) !== undefined) setMark(files, layout.sessions, mark);
   const removed = removeTemporaryFiles(place, id);
-  files.remove(ended);
+  files.remove(path);
+  files.syncDirectory(layout.sessions);
+  files.remove(mark);
   return removed;
+}
+
+function setMark(files: Files, directory: string, mark: string): void {
+  if (files.information(mark) === undefined) {
+    try {
+      files.create(mark).close();
+    } catch (error) {
+      // Somebody else ends it this instant.
+      if (files.information(mark) === undefined) throw error;
+    }
+  }
+  files.syncDirectory(directory);
+}
+
+/** Whether the writer may still commit. Asked by name: a listing can miss what is there. */
+export function isRegistered({ files, layout }: SessionPlace, id: string): boolean {
+  return files.information(`${layout.sessions}/${id}`) !== undefined;
+}
+
+function endedPath({ layout }: SessionPlace, id: string): string {
+  return `${layout.sessions}/${id}-ended`;
 }
 
 function readWriter({ files, layout }: SessionPlace, id: string): Writer | undefined {

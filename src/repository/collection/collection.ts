@@ -100,6 +100,11 @@ export interface CondemnOptions {
   /** 0 to 1. */
   readonly maxUnused: number;
   readonly dryRun: boolean;
+  /**
+   * The highest generation, 0 for none; it was finished when the caller saw it. Ours is the next one, whatever others do
+   * meanwhile: two collections that have marked at once could each have condemned what the other counts on.
+   */
+  readonly after: number;
 }
 
 export type CondemnOutcome = PlannedCollection & {
@@ -111,11 +116,10 @@ export type CondemnOutcome = PlannedCollection & {
 
 /**
  * Decides what to remove and condemns it. Nothing is removed yet. Throws when anything cannot be read or is missing: then
- * nothing is condemned either. There must be no outstanding generation.
+ * nothing is condemned either.
  */
 export async function condemn(parts: CollectionParts, options: CondemnOptions): Promise<CondemnOutcome> {
-  // Taken first: should another collection condemn something from here on, our name for it is taken.
-  const generation = highestGeneration(parts) + 1;
+  const generation = options.after + 1;
   if (!options.dryRun) await adoptContainers(parts);
   // Containers, images, index, containers: what an image needs was indexed before it, what the index names was there before.
   const before = await listContainers(parts);

@@ -5,7 +5,7 @@ import { HoldfastError } from "../../base/errors.ts";
 import type { ContainerName, VolumeId } from "../../media/media.ts";
 import { containerKey, dropContainers, openLiveRuns } from "../central-index.ts";
 import type { ContainerSet } from "../central-index.ts";
-import { clearDeadSessions, endSession, listSessions } from "../sessions.ts";
+import { clearDeadSessions, endSession, isRegistered, listSessions } from "../sessions.ts";
 import type { Writer } from "../sessions.ts";
 import { Census } from "./census.ts";
 import {
@@ -91,21 +91,18 @@ async function awaited(
   const { host, session: own } = parts;
   clearDeadSessions(parts, host);
   const waits = generation.waits ?? (await publishWaits(parts, generation));
-  const { sessions, unreadable } = listSessions(parts, host);
-  const known = new Map(sessions.map((session) => [session.id, session]));
+  const known = new Map(listSessions(parts, host).sessions.map((session) => [session.id, session]));
   const waiting: AwaitedSession[] = [];
   for (const id of waits.sessions) {
     // We know of the condemnation: we are finishing it.
     if (id === own.id) continue;
     const session = known.get(id);
-    if (session === undefined) {
-      if (unreadable.some((other) => other.id === id)) waiting.push({ session: id, writer: undefined });
+    const isEnded = session?.alive === "elsewhere" && assumeDead.includes(session.writer.host);
+    if (isEnded || !isRegistered(parts, id)) {
       // It ended, by itself or by somebody whose work may have been cut off.
-      else endSession(parts, id);
-    } else if (session.alive === "elsewhere" && assumeDead.includes(session.writer.host)) {
       endSession(parts, id);
     } else {
-      waiting.push({ session: id, writer: session.writer });
+      waiting.push({ session: id, writer: session?.writer });
     }
   }
   return waiting;

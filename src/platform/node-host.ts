@@ -15,7 +15,7 @@ export function nodeHost(): Host {
     bootId: bootId(),
     isAlive,
     workingDirectory: process.cwd(),
-    cacheDirectory: cacheDirectory(process.platform, process.env, homeDirectory()),
+    cacheDirectory: ownCacheDirectory(),
     environment: (name) => process.env[name],
   };
 }
@@ -47,6 +47,11 @@ function bootId(): string {
   } catch {
     return "";
   }
+}
+
+/** Of this process. */
+export function ownCacheDirectory(): string {
+  return cacheDirectory(process.platform, process.env, homeDirectory());
 }
 
 function homeDirectory(): string | undefined {

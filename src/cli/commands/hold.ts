@@ -24,7 +24,7 @@ export const holdCommand = defineCommand({
     }),
     remove: text({ valueName: "IMAGE", completes: "image", help: "end the hold on this image" }),
   },
-  moreUsage: ["--remove IMAGE"],
+  moreUsage: ["IMAGE --reason TEXT [--until DATE]", "--remove IMAGE"],
   writes: "document",
   usesRepository: true,
   examples: [

@@ -48,7 +48,8 @@ export function decide(
   const plans = sources.map(([source, all]) => {
     const judged = all.filter((image) => matchesFilter(image, filter));
     const decisions = decideByRules(judged.map(retained), rules, limits);
-    return { source, decisions, isEmptied: judged.length === all.length && decisions.every(({ keeps }) => !keeps) };
+    // Held images are kept by somebody who foresaw a mistake such as this.
+    return { source, decisions, isEmptied: judged.length === all.length && !decisions.some(({ keepsUnheld }) => keepsUnheld) };
   });
   refuseEmptied(plans.filter(({ isEmptied }) => isEmptied));
   return plans.filter(({ decisions }) => decisions.length > 0).map(({ source, decisions }) => ({ source, decisions }));
@@ -64,7 +65,7 @@ function decideNamed(
   const [first] = kept;
   if (first === undefined) return plans.filter(({ decisions }) => decisions.length > 0);
   const others = kept.length === 1 ? "" : `, and ${kept.length - 1} more of the named images must stay`;
-  const isHeld = first.reasons.some((reason) => reason.startsWith("held:"));
+  const isHeld = !first.keepsUnheld;
   throw new HoldfastError(isHeld ? "IMAGE_HELD" : "RETENTION_REFUSED", {
     message: `Image ${first.image.id.slice(0, 16)} must stay (${first.reasons.join(", ")})${others}; nothing was removed`,
     context: { image: first.image.id, kept: kept.length },
@@ -77,11 +78,11 @@ function decideNamed(
 function refuseEmptied(emptied: readonly SourcePlan[]): void {
   const [first] = emptied;
   if (first === undefined) return;
-  const count = first.decisions.length;
-  const what = count === 1 ? "the only image" : `all ${count} images`;
-  const others = emptied.length === 1 ? "" : `, and every image of ${emptied.length - 1} more sources`;
+  const unheld = first.decisions.some(({ keeps }) => keeps) ? " that is not held" : "";
+  const others =
+    emptied.length === 1 ? "" : `, and of ${emptied.length - 1} other ${emptied.length === 2 ? "source" : "sources"}`;
   throw new HoldfastError("RETENTION_REFUSED", {
-    message: `These rules would remove ${what} of ${first.source}${others}; nothing was removed`,
+    message: `These rules would remove every image of ${first.source}${unheld}${others}; nothing was removed`,
     context: { source: first.source, sources: emptied.length },
     hint: "Keep some of every source, for example the last one, or choose sources. Who wants a source to be gone names its images.",
   });

@@ -173,13 +173,24 @@ describe("forgetting is refused, and nothing is removed,", () => {
     await refusal(
       { rules: { tags: ["x"] } },
       "RETENTION_REFUSED",
-      /^These rules would remove all 5 images of home; nothing was removed$/,
+      /^These rules would remove every image of home; nothing was removed$/,
     );
     await refusal(
       { rules: { tags: ["y"] } },
       "RETENTION_REFUSED",
-      /^These rules would remove all 5 images of home, and every image of 1 /,
+      /^These rules would remove every image of home, and of 1 other source; /,
     );
+  });
+
+  test("when nothing but a hold would keep any image of a source", async () => {
+    const where = await place(WEEK);
+    await using repository = await where.open();
+    await repository.hold(where.ids["d40"] ?? "", { reason: "audit" });
+    await assert.rejects(repository.forget({ rules: { tags: ["typing mistake"] } }), {
+      code: "RETENTION_REFUSED",
+      message: "These rules would remove every image of home that is not held; nothing was removed",
+    });
+    assert.equal((await repository.images()).length, 5);
   });
 
   test("when rules keep nothing", async () => {
@@ -353,13 +364,13 @@ describe("a hold", () => {
     await using other = await where.open();
     await other.hold(where.ids["d2"] ?? "", { reason: "just now" });
     const [hold = ""] = readdirSync(where.paths.annotations);
-    const [later, now] = [`${where.directory}/later`, `${where.paths.annotations}/${hold}`];
-    renameSync(now, later);
+    const [aside, path] = [`${where.directory}/aside`, `${where.paths.annotations}/${hold}`];
+    renameSync(path, aside);
     const files: Files = { ...services().files };
-    files.remove = (path) => {
+    files.remove = (removed) => {
       // The oldest image goes first; the hold is on one that comes after it.
-      if (path.startsWith(where.paths.images) && existsSync(later)) renameSync(later, now);
-      return services().files.remove(path);
+      if (removed.startsWith(where.paths.images) && existsSync(aside)) renameSync(aside, path);
+      return services().files.remove(removed);
     };
     await using repository = await where.open({ files });
     const report = await repository.forget({ rules: { last: 1 } });

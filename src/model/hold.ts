@@ -18,9 +18,7 @@ export function isInForce(hold: ImageHold | undefined, nowMs: number): hold is I
 /** Of two holds on one image, set at the same time, the one that protects longer; every reader decides alike. */
 export function strongerHold(a: ImageHold | undefined, b: ImageHold | undefined): ImageHold | undefined {
   if (a === undefined || b === undefined) return a ?? b;
-  const difference = endOf(a) - endOf(b);
-  // Two that never end have no difference, but NaN.
-  if (difference > 0 || difference < 0) return difference > 0 ? a : b;
+  if (endOf(a) !== endOf(b)) return endOf(a) > endOf(b) ? a : b;
   return a.reason >= b.reason ? a : b;
 }
 

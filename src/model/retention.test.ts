@@ -249,7 +249,7 @@ describe("whatever images and rules there are", () => {
     for (const name of ["last", ...PERIODS]) if (pick(4) === 0) rules[name] = count();
     if (pick(4) === 0) rules["within"] = { [PERIODS[pick(5)] ?? "daily"]: spans[pick(spans.length)] };
     if (pick(6) === 0) rules["tags"] = ["keep"];
-    return rules as RetentionRules;
+    return rules;
   }
 
   function someLimits(pick: Case["pick"]): RetentionLimits {

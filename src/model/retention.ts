@@ -41,6 +41,8 @@ export interface RetentionLimits {
 export interface RetentionDecision<Image extends RetainedImage = RetainedImage> {
   readonly image: Image;
   readonly keeps: boolean;
+  /** Whether it would stay without any hold. */
+  readonly keepsUnheld: boolean;
   /** Every reason for it, as phrases: "daily 2026-11-20", "held: audit", "no rule keeps it". */
   readonly reasons: readonly string[];
 }
@@ -58,7 +60,7 @@ export function decideByRules<Image extends RetainedImage>(
   limits: RetentionLimits,
 ): readonly RetentionDecision<Image>[] {
   const newestFirst = images.toSorted((a, b) => -compareByCommit(a, b));
-  const reasons = new Map<ImageId, string[]>(protections(newestFirst, limits));
+  const reasons = youngOnes(newestFirst, limits);
   const keep = (image: Image, reason: string): void => void reasons.set(image.id, [...(reasons.get(image.id) ?? []), reason]);
 
   const { last = 0, tags = [], within = {} } = rules;
@@ -80,10 +82,7 @@ export function decideByRules<Image extends RetainedImage>(
   }
   for (const image of newestFirst) for (const tag of tags) if (image.tags.includes(tag)) keep(image, `tag ${tag}`);
 
-  return newestFirst.toReversed().map((image) => {
-    const found = reasons.get(image.id) ?? [];
-    return { image, keeps: found.length > 0, reasons: found.length > 0 ? found : ["no rule keeps it"] };
-  });
+  return newestFirst.toReversed().map((image) => decisionOn(image, reasons.get(image.id), limits, "no rule keeps it"));
 }
 
 /** Decides for images that were named, out of all those of one source: only holds and the floor keep them. */
@@ -92,14 +91,22 @@ export function decideByName<Image extends RetainedImage>(
   named: ReadonlySet<ImageId>,
   limits: RetentionLimits,
 ): readonly RetentionDecision<Image>[] {
-  const reasons = protections(images, limits);
+  const reasons = youngOnes(images, limits);
   return images
     .filter(({ id }) => named.has(id))
     .sort(compareByCommit)
-    .map((image) => {
-      const found = reasons.get(image.id) ?? [];
-      return { image, keeps: found.length > 0, reasons: found.length > 0 ? found : ["named"] };
-    });
+    .map((image) => decisionOn(image, reasons.get(image.id), limits, "named"));
+}
+
+function decisionOn<Image extends RetainedImage>(
+  image: Image,
+  reasons: readonly string[] = [],
+  { nowMs, calendar }: RetentionLimits,
+  whyNot: string,
+): RetentionDecision<Image> {
+  const held = isInForce(image.hold, nowMs) ? [`held: ${describeHold(image.hold, calendar)}`] : [];
+  const all = [...held, ...reasons];
+  return { image, keeps: all.length > 0, keepsUnheld: reasons.length > 0, reasons: all.length > 0 ? all : [whyNot] };
 }
 
 /** In the order of their commits; equal times by identifier, so that every reader decides alike. */
@@ -107,21 +114,18 @@ function compareByCommit(a: RetainedImage, b: RetainedImage): number {
   return a.finishedAtMs - b.finishedAtMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-/** What no rule and no command undercuts. */
-function protections(images: readonly RetainedImage[], limits: RetentionLimits): Map<ImageId, string[]> {
-  const { nowMs, keepWithinMs, calendar } = limits;
+/** The images above the floor, with that as their reason. */
+function youngOnes(images: readonly RetainedImage[], limits: RetentionLimits): Map<ImageId, readonly string[]> {
+  const { nowMs, keepWithinMs } = limits;
+  if (keepWithinMs === 0) return new Map();
   const sinceMs = referenceOf(images, limits) - keepWithinMs;
-  const found = new Map<ImageId, string[]>();
-  for (const { id, hold, finishedAtMs } of images) {
-    const reasons: string[] = [];
-    if (isInForce(hold, nowMs)) reasons.push(`held: ${describeHold(hold, calendar)}`);
-    if (keepWithinMs > 0 && finishedAtMs >= sinceMs) {
-      const span = describeSpan(keepWithinMs);
-      reasons.push(nowMs - finishedAtMs <= keepWithinMs ? `younger than ${span}` : `within ${span} of the newest`);
-    }
-    if (reasons.length > 0) found.set(id, reasons);
-  }
-  return found;
+  const span = describeSpan(keepWithinMs);
+  const young = images.filter(({ finishedAtMs }) => finishedAtMs >= sinceMs);
+  return new Map(
+    young.map(({ id, finishedAtMs }) => {
+      return [id, [nowMs - finishedAtMs <= keepWithinMs ? `younger than ${span}` : `within ${span} of the newest`]];
+    }),
+  );
 }
 
 /**

@@ -51,7 +51,10 @@ describe("forget", () => {
   test("wants rules or images, not both and not neither", async () => {
     const complaints = [
       [["forget"], "holdfast forget needs to know what to keep, such as --keep-daily 7, or which images to remove"],
-      [["forget", "--host", "hal"], "holdfast forget needs to know what to keep, such as --keep-daily 7, or which images to remove"],
+      [
+        ["forget", "--host", "hal"],
+        "holdfast forget needs to know what to keep, such as --keep-daily 7, or which images to remove",
+      ],
       [["forget", "3f2a", "--keep-last", "1"], "holdfast: Images are named or chosen by --keep rules, not both"],
       [
         ["forget", "--keep-last", "-1"],
@@ -122,7 +125,8 @@ The space that they alone took is still in use; \`holdfast prune\` frees it.
   });
 
   test("ends with status 1 and the explanation when it is refused", async () => {
-    const forget = () => Promise.reject(new HoldfastError("IMAGE_HELD", { message: "Image 3f2a must stay", hint: "End the hold." }));
+    const forget = () =>
+      Promise.reject(new HoldfastError("IMAGE_HELD", { message: "Image 3f2a must stay", hint: "End the hold." }));
     const { status, stdout, stderr } = await run(["forget", "3f2a"], { answers: { forget } });
     assert.deepEqual([status, stdout, stderr], [1, "", "holdfast: Image 3f2a must stay\nhint: End the hold.\n"]);
   });

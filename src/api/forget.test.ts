@@ -385,6 +385,22 @@ describe("a hold", () => {
   });
 });
 
+test("two runs at once that keep different images leave one", async () => {
+  const where = await place({ a: daysAgo(1, { tags: ["a"] }), b: daysAgo(2), c: daysAgo(3, { tags: ["c"] }) });
+  const files: Files = { ...services().files };
+  files.remove = (removed) => {
+    // The other run, which keeps c, is done between two removals of this one.
+    if (removed.startsWith(where.paths.images)) rmSync(`${where.paths.images}/${where.ids["a"]}`);
+    return services().files.remove(removed);
+  };
+  await using repository = await where.open({ files });
+  await assert.rejects(repository.forget({ rules: { tags: ["a"] } }), {
+    code: "RETENTION_REFUSED",
+    message: "The images of home that were to stay were removed by somebody else meanwhile; no more of it is removed",
+  });
+  assert.deepEqual(await where.present(repository), ["b"]);
+});
+
 describe("what a forgotten image leaves", () => {
   test("is nothing in lists, in the catalog, and among annotations; the job is in the history", async () => {
     const where = await place(WEEK);

@@ -51,19 +51,17 @@ export async function forgetJob(opened: Opened, options: ForgetOptions, onDamage
 async function forget(opened: Opened, options: ForgetOptions, onDamage: DamageListener): Promise<ForgetReport> {
   const planned = await planFor(opened, options, onDamage);
   const gone = new Set<ImageId>();
-  const carryOut = async (decision: RetentionDecision): Promise<RetentionDecision> => {
-    const { id } = decision.image;
-    if (decision.keeps) return decision;
-    const hold = await holdSetSince(opened, id, planned);
-    if (hold !== undefined) return { ...decision, keeps: true, reasons: [hold] };
-    await removeImage(opened.places.volumes, id);
-    gone.add(id);
-    return decision;
-  };
   const carriedOut: SourcePlan[] = [];
   for (const { source, decisions } of planned.plans) {
     const done: RetentionDecision[] = [];
-    for (const decision of decisions) done.push(await carryOut(decision));
+    for (const decision of decisions) {
+      const hold = decision.keeps ? undefined : await holdSetSince(opened, decision.image.id, planned);
+      done.push(hold === undefined ? decision : { ...decision, keeps: true, reasons: [hold] });
+      if (decision.keeps || hold !== undefined) continue;
+      if (options.images === undefined) await requireKept(opened, source, decisions);
+      await removeImage(opened.places.volumes, decision.image.id);
+      gone.add(decision.image.id);
+    }
     carriedOut.push({ source, decisions: done });
   }
   await removeAnnotationsOf(opened, gone);
@@ -130,16 +128,32 @@ async function namedImages(
 }
 
 /** The reason of a hold that somebody has put on the image since the plan was made; undefined when there is none. */
-async function holdSetSince({ places }: Opened, id: ImageId, { annotationNames, limits }: Planned): Promise<string | undefined> {
-  const names = await listAnnotationNames(places.volumes);
+async function holdSetSince(opened: Opened, id: ImageId, { annotationNames, limits }: Planned): Promise<string | undefined> {
+  const names = await listAnnotationNames(opened.places.volumes);
   if (names.every((name) => annotationNames.has(name))) return undefined;
-  const hold = (await readAnnotations(places)).latest.get(id)?.annotation.hold;
+  const { latest, damaged } = await readAnnotations(opened.places);
+  for (const { name } of damaged) await requireReadable(opened, name);
+  const hold = latest.get(id)?.annotation.hold;
   return isInForce(hold, limits.nowMs) ? `held: ${describeHold(hold, limits.calendar)}` : undefined;
 }
 
+/** Two runs at once, with rules that keep different images, must not remove what each other keeps until nothing is left. */
+async function requireKept({ places }: Opened, source: string, decisions: readonly RetentionDecision[]): Promise<void> {
+  const present = new Set(await listImageIds(places.volumes));
+  // A filter may leave nothing of those that were judged, and others of the source.
+  const kept = decisions.filter(({ keeps }) => keeps);
+  if (kept.length === 0 || kept.some(({ image }) => present.has(image.id))) return;
+  throw new HoldfastError("RETENTION_REFUSED", {
+    message: `The images of ${source} that were to stay were removed by somebody else meanwhile; no more of it is removed`,
+    retry: "now",
+    context: { source },
+    hint: "`holdfast images` shows what is left.",
+  });
+}
+
 /**
- * Of the images that are gone now, and of those that an earlier run came no further with. An annotation is older than its image is
- * gone: so whatever is listed before the images, and names none of them, is left over.
+ * Of the images that are gone now, and of those that an interrupted run removed. Annotations are made for images that are there:
+ * one that is listed before the images, and names none of them, belongs to an image that was removed.
  */
 async function removeAnnotationsOf({ places, repository }: Opened, gone: ReadonlySet<ImageId>): Promise<void> {
   const { all } = await readAnnotations(places);

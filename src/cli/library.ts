@@ -10,7 +10,10 @@ export type {
   CreateOptions,
   Damage,
   Difference,
+  ForgetOptions,
+  ForgetReport,
   ImageFilter,
+  ImageHold,
   ImageSummary,
   KeySlotSummary,
   ListedEntry,
@@ -23,6 +26,7 @@ export type {
   RestorePlan,
   RestoreProblem,
   RestoreReport,
+  RetentionRules,
   VerifyReport,
 } from "../api/api.ts";
 

@@ -48,6 +48,8 @@ export const SECTIONS: readonly Section[] = [
         ],
       },
       { name: "tag", load: async () => (await import("./commands/tag.ts")).tagCommand },
+      { name: "hold", load: async () => (await import("./commands/hold.ts")).holdCommand },
+      { name: "forget", load: async () => (await import("./commands/forget.ts")).forgetCommand },
       { name: "stats", load: async () => (await import("./commands/stats.ts")).statsCommand },
       { name: "cat", load: async () => (await import("./commands/cat.ts")).catCommand },
       { name: "rebuild-index", load: async () => (await import("./commands/rebuild-index.ts")).rebuildIndexCommand },

@@ -14,6 +14,7 @@ export function nodeHost(): Host {
     processId: process.pid,
     bootId: bootId(),
     isAlive,
+    timeZone: timeZone(),
     workingDirectory: process.cwd(),
     cacheDirectory: ownCacheDirectory(),
     environment: (name) => process.env[name],
@@ -38,6 +39,16 @@ function userName(): string {
     return os.userInfo().username;
   } catch {
     return String(process.getuid?.() ?? "");
+  }
+}
+
+/** A TZ that means nothing to the system gives a name that means nothing either. */
+function timeZone(): string {
+  try {
+    return new Intl.DateTimeFormat("en-US", { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone }).resolvedOptions()
+      .timeZone;
+  } catch {
+    return "UTC";
   }
 }
 

@@ -8,18 +8,6 @@ import { Workplace, expectStatus, makeRepository, whyNot } from "./support/holdf
 
 const needs = { root: true, tools: ["rsync"] };
 
-async function roundTrip(source: string, before: readonly string[]): Promise<void> {
-  using place = new Workplace();
-  await makeRepository(place.at("repository"));
-  const where = ["--repository", place.at("repository"), "--cache-directory", place.at("cache")];
-  await expectStatus(0, ["backup", ...before, ...where]);
-  await expectStatus(0, ["backup", source, ...where]);
-  await expectStatus(0, ["restore", "latest", "--target", place.at("restored"), "--verify", ...where]);
-  assert.deepEqual(rsyncDifferences(source, place.at("restored", source.slice(1))), []);
-  const { stdout } = await expectStatus(0, ["verify", "--read-data", ...where]);
-  assert.match(stdout, /No damage/);
-}
-
 const small = ["/usr/share/doc", "/usr/lib/python3", "/etc"].find((path) => existsSync(path)) ?? "/etc";
 
 test(`${small} restored from its second image is identical`, { skip: whyNot(needs) }, async () => {
@@ -40,14 +28,3 @@ test(`${small} restored from its second image is identical`, { skip: whyNot(need
   await expectStatus(0, ["restore", "latest", "--target", place.at("restored"), ...where]);
   assert.deepEqual(rsyncDifferences(copy, place.at("restored", copy.slice(1))), []);
 });
-
-const wantsUsr = process.env["HOLDFAST_TEST_USR"] === "1";
-
-test(
-  "/usr restored from its second image is identical",
-  { skip: wantsUsr ? whyNot(needs) : "takes minutes: HOLDFAST_TEST_USR=1 runs it" },
-  async () => {
-    // The first image holds a part, so that the second takes some from it and reads the rest.
-    await roundTrip("/usr", ["/usr/share", "/usr/bin"]);
-  },
-);

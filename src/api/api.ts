@@ -8,6 +8,7 @@ import {
   createRepository,
   listKeySlots,
   openRepository,
+  publishHold,
   publishTags,
   removeKeySlot,
 } from "../repository/repository.ts";
@@ -19,6 +20,7 @@ import { diffImages } from "./diff.ts";
 import { dumpEntry } from "./dump.ts";
 import { entriesOf } from "./entries.ts";
 import { findEntries } from "./find.ts";
+import { forgetJob, planForget } from "./forget.ts";
 import { inspectStored } from "./inspect.ts";
 import { asJob } from "./job-history.ts";
 import { Opened } from "./opened.ts";
@@ -136,6 +138,14 @@ function repositoryOver(opened: Opened, location: string, onNotice: (notice: str
       });
     },
     prune: (options = {}) => runPrune(opened, options),
+    async hold(reference, hold) {
+      const { id, ...image } = await select(reference);
+      await inSession(opened, (session) => {
+        const volume = repository.defaultVolume.writable(session.temporaryNames);
+        return publishHold({ ...opened.places, volume, random, clock }, { ...image, id: id as ImageId }, hold);
+      });
+    },
+    forget: (options) => (options.dryRun === true ? planForget(opened, options, onDamage) : forgetJob(opened, options, onDamage)),
     rebuildIndex: (onProgress = () => undefined) => rebuildAll(opened, onProgress),
     inspect: (what) => inspectStored(opened, what),
 

@@ -33,6 +33,6 @@ export async function listImageSummaries(
   return images.filter((image) => matchesFilter(image, filter)).map(summaryOf);
 }
 
-function summaryOf({ id, record, tags }: StoredImage): ImageSummary {
-  return { id, record, tags };
+function summaryOf({ id, record, tags, hold }: StoredImage): ImageSummary {
+  return { id, record, tags, ...(hold === undefined ? {} : { hold }) };
 }

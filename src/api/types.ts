@@ -1,9 +1,13 @@
 // The library as a program sees it: plain data in, plain data out. The command line uses nothing else.
 
 import type { BackupStatistics, SourceProblem } from "../model/backup-report.ts";
+import type { ImageHold } from "../model/hold.ts";
 import type { ImageRecord } from "../model/image.ts";
+import type { RetentionRules } from "../model/retention.ts";
 import type { OverwriteMode, RestorePlan, RestoreProblem, RestoreProgress } from "../restore/restore.ts";
 
+export type { ImageHold } from "../model/hold.ts";
+export type { RetentionRules } from "../model/retention.ts";
 export type { OverwriteMode, RestorePlan, RestoreProblem, RestoreProgress } from "../restore/restore.ts";
 
 export type Compression = "off" | "fast" | "default" | "best";
@@ -106,6 +110,8 @@ export interface ImageSummary {
   readonly record: ImageRecord;
   /** As they are now: the record's own, as changed later. */
   readonly tags: readonly string[];
+  /** The hold that was set last, ended or not. */
+  readonly hold?: ImageHold;
 }
 
 export type ListedKind = "directory" | "file" | "link" | "fifo" | "character-device" | "block-device";
@@ -175,6 +181,46 @@ export interface RestoreReport {
   readonly problems: readonly RestoreProblem[];
   readonly problemCount: number;
   readonly durationMs: number;
+}
+
+/** Rules, or images by name; one of them must be given. */
+export interface ForgetOptions {
+  /** What to keep of each source; everything else goes. */
+  readonly rules?: RetentionRules;
+  /** The retention floor in milliseconds: no younger image is removed, by rules or by name. Counts as a rule. 0 unless given. */
+  readonly keepWithinMs?: number;
+  /** These images, each by id, unique beginning, or "latest". */
+  readonly images?: readonly string[];
+  /** Only these images are judged, and may go; with `images` it says among which "latest" is the latest. */
+  readonly filter?: ImageFilter;
+  /** IANA name of the time zone whose days, weeks and months count; that of this machine unless given. */
+  readonly timeZone?: string;
+  /** Decide, remove nothing. */
+  readonly dryRun?: boolean;
+}
+
+export interface ForgetReport {
+  readonly dryRun: boolean;
+  /** By name. Without images that were not judged. */
+  readonly sources: readonly ForgottenSource[];
+  readonly kept: number;
+  /** After a dry run: as many as would be. */
+  readonly removed: number;
+}
+
+export interface ForgottenSource {
+  readonly source: string;
+  /** Oldest first. */
+  readonly images: readonly ForgetDecision[];
+}
+
+export interface ForgetDecision {
+  readonly id: string;
+  /** When the image was committed: what rules count by. */
+  readonly finishedAtMs: number;
+  readonly keeps: boolean;
+  /** Why, for people: "daily 2026-11-20", "held: audit", "no rule keeps it". */
+  readonly reasons: readonly string[];
 }
 
 export interface VerifyOptions {
@@ -323,6 +369,13 @@ export interface Repository extends AsyncDisposable {
   ): Promise<readonly string[]>;
   /** Removes what no image needs, while backups go on. Throws, and removes nothing, when anything is missing or cannot be read. */
   prune(options?: PruneOptions): Promise<PruneReport>;
+  /** Protects an image from `forget` in place of any earlier hold; with undefined it is protected no more. */
+  hold(image: string, hold: ImageHold | undefined): Promise<void>;
+  /**
+   * Removes images: only their records, which is quick. What they alone refer to stays until the space is reclaimed. IMAGE_HELD,
+   * RETENTION_REFUSED when it would remove what is protected, or every image of a source by rules; then nothing is removed.
+   */
+  forget(options: ForgetOptions): Promise<ForgetReport>;
   rebuildIndex(onProgress?: (done: number, total: number) => void): Promise<RebuildReport>;
   /** For the curious: a stored thing as JSON-ready data. */
   inspect(what: { readonly kind: "image" | "container" | "page" | "repository" | "key"; readonly id?: string }): Promise<unknown>;

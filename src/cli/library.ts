@@ -10,7 +10,10 @@ export type {
   CreateOptions,
   Damage,
   Difference,
+  ForgetOptions,
+  ForgetReport,
   ImageFilter,
+  ImageHold,
   ImageSummary,
   KeySlotSummary,
   ListedEntry,
@@ -24,6 +27,7 @@ export type {
   RestorePlan,
   RestoreProblem,
   RestoreReport,
+  RetentionRules,
   VerifyReport,
 } from "../api/api.ts";
 

@@ -57,11 +57,14 @@ test("the worked example of docs/formats/sealed-record.md opens to its trail rec
   assert.deepEqual(again(encodeTrailRecord(record)), workedExample("sealed-record.md"));
 });
 
-test("the annotation of docs/formats/image-record.md decodes, and encodes to the same JSON", () => {
-  const example = jsonExample("image-record.md", 1);
-  const annotation = decodeAnnotation(utf8(JSON.stringify(example)));
-  assert.deepEqual(annotation, example);
-  assert.deepEqual(JSON.parse(textOf(encodeAnnotation(annotation))), example);
+test("the annotations of docs/formats/image-record.md decode, and encode to the same JSON", () => {
+  for (const number of [1, 2]) {
+    const example = jsonExample("image-record.md", number) as Record<string, unknown>;
+    const annotation = decodeAnnotation(utf8(JSON.stringify(example)));
+    const { mustUnderstand: _mustUnderstand, ...content } = example;
+    assert.deepEqual(annotation, content);
+    assert.deepEqual(JSON.parse(textOf(encodeAnnotation(annotation))), example);
+  }
 });
 
 const example = decodeImageRecord(openExample("image-record.md", RECORD_IMAGE).plain);
@@ -175,10 +178,22 @@ test("a list of any length is cut to its first items and keeps its count, and th
 test("annotations and trail records are as strict", () => {
   const annotation: ImageAnnotation = { image: "1d".repeat(32) as ImageId, generation: 3, tags: ["a"], madeAtMs: 5 };
   assert.deepEqual(decodeAnnotation(encodeAnnotation(annotation)), annotation);
-  for (const changes of [{ image: "x" }, { generation: 0 }, { tags: [1] }, { madeAtMs: -1 }]) {
+  for (const hold of [{ reason: "audit" }, { reason: "", untilMs: 0 }])
+    assert.deepEqual(decodeAnnotation(encodeAnnotation({ ...annotation, hold })), { ...annotation, hold });
+  for (const changes of [
+    { image: "x" },
+    { generation: 0 },
+    { tags: [1] },
+    { madeAtMs: -1 },
+    { hold: "audit" },
+    { hold: {} },
+    { hold: { reason: "x".repeat(1_025) } },
+    { hold: { reason: "x", untilMs: -1 } },
+    { hold: { reason: "x", untilMs: "2027" } },
+  ]) {
     assert.throws(() => decodeAnnotation(utf8(JSON.stringify({ ...annotation, ...changes }))), { code: "FORMAT_INVALID" });
   }
-  assert.throws(() => decodeAnnotation(utf8(JSON.stringify({ ...annotation, mustUnderstand: ["hold"] }))), {
+  assert.throws(() => decodeAnnotation(utf8(JSON.stringify({ ...annotation, mustUnderstand: ["hold", "lock"] }))), {
     code: "FORMAT_VERSION",
   });
 

@@ -26,7 +26,7 @@ function newCache(): string {
 }
 
 const code = Buffer.from("native code");
-const kept = (cache: string): string => join(cache, "holdfast", "native");
+const kept = (cache: string): string => join(cache, "native");
 
 /** Where the file lay, having checked that it held the code at that moment. */
 function pathOf(cache: string): string {
@@ -58,8 +58,8 @@ describe("a file of native code", () => {
   for (const [reason, spoil] of Object.entries({
     "others can write to the directory": (cache: string) => chmodSync(kept(cache), 0o770),
     "the directory cannot be made": (cache: string) => {
-      rmSync(join(cache, "holdfast"), { recursive: true });
-      writeFileSync(join(cache, "holdfast"), "in the way");
+      rmSync(kept(cache), { recursive: true });
+      writeFileSync(kept(cache), "in the way");
     },
   })) {
     test(

@@ -10,7 +10,7 @@ import { threadId } from "node:worker_threads";
 /** Calls `load` with the path of a file that holds `code`, kept below `cacheDirectory` where that is safe and possible. */
 export function withNativeFile<T>(code: Uint8Array, cacheDirectory: string, load: (path: string) => T): T {
   const name = `${createHash("sha256").update(code).digest("hex")}.node`;
-  const kept = privateDirectory(join(cacheDirectory, "holdfast", "native"));
+  const kept = privateDirectory(join(cacheDirectory, "native"));
   if (kept !== undefined) {
     try {
       return load(keep(kept, name, code));

@@ -2,10 +2,9 @@
 // executable carries their native part as an asset. Rooms below get these loaders from their callers.
 
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
 import { getRawAsset, isSea } from "node:sea";
 import type { BlakeModule } from "../engine/engine.ts";
+import { ownCacheDirectory } from "../platform/node-host.ts";
 import { withNativeFile } from "./native-file.ts";
 
 export type Koffi = typeof import("koffi");
@@ -35,17 +34,9 @@ function load(name: (typeof NATIVE_PACKAGES)[number]): unknown {
 }
 
 function loadAsset(name: string): unknown {
-  return withNativeFile(new Uint8Array(getRawAsset(name)), cacheDirectory(), (path) => {
+  return withNativeFile(new Uint8Array(getRawAsset(name)), ownCacheDirectory(), (path) => {
     const library: { exports: unknown } = { exports: {} };
     process.dlopen(library, path);
     return library.exports;
   });
-}
-
-function cacheDirectory(): string {
-  const { LOCALAPPDATA, XDG_CACHE_HOME } = process.env;
-  if (process.platform === "win32") return LOCALAPPDATA ?? join(homedir(), "AppData", "Local");
-  if (process.platform === "darwin") return join(homedir(), "Library", "Caches");
-  // The standard says that a relative path here is to be ignored.
-  return XDG_CACHE_HOME !== undefined && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), ".cache");
 }

@@ -2,6 +2,7 @@
 // whom, with which outcome, and where its entries begin. docs/formats/image-record.md says how it lies on a volume.
 
 import type { Brand } from "../base/brand.ts";
+import type { ImageHold } from "./hold.ts";
 
 /** The name of the image's record: the SHA-256 of its bytes, 64 lower-case hexadecimal digits. */
 export type ImageId = Brand<string, "ImageId">;
@@ -109,11 +110,13 @@ export interface ImageRecord {
   readonly holdfastVersion: string;
 }
 
-/** Tags of an image changed after it was made. The highest generation of an image's annotations holds. */
+/** Tags and hold of an image, changed after it was made. The highest generation of an image's annotations holds. */
 export interface ImageAnnotation {
   readonly image: ImageId;
   readonly generation: number;
   readonly tags: readonly string[];
+  /** The hold on the image, ended or not; none unless given. */
+  readonly hold?: ImageHold;
   readonly madeAtMs: number;
 }
 
@@ -123,6 +126,8 @@ export interface StoredImage {
   readonly record: ImageRecord;
   /** The tags that hold now: those of the record, or of the latest annotation. */
   readonly tags: readonly string[];
+  /** Set by the latest annotation; it may have ended. */
+  readonly hold?: ImageHold;
 }
 
 /** Oldest first; equal starts by identifier, so that every reader sees one order. */

@@ -3,6 +3,7 @@
 
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
+import { test, type TestContext } from "node:test";
 import { utf8 } from "../base/bytes.ts";
 import {
   FileTreeError,
@@ -95,7 +96,12 @@ export function failsWith(...codes: readonly string[]): (error: unknown) => bool
 
 export const needsRoot = process.getuid?.() === 0 ? false : "only root may do this";
 
-/** The reason to skip a test that needs a capability, or false. */
-export function lacking(has: boolean, what: string): string | false {
-  return has ? false : `this file tree has no ${what}`;
+/** A test of what only trees with a capability do; others are asked nothing. */
+export function testWith(
+  has: boolean,
+  name: string,
+  options: { readonly skip?: string | false },
+  use: (context: TestContext) => void,
+): void {
+  if (has) test(name, options, use);
 }

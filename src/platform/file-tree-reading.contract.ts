@@ -6,9 +6,9 @@ import { compareBytes, textOf, utf8 } from "../base/bytes.ts";
 import {
   failsWith,
   inPlace,
-  lacking,
   needsRoot,
   statOf,
+  testWith,
   withFile,
   withNewDirectory,
   withNewFile,
@@ -19,7 +19,6 @@ import { newStatBuffer, type DirectoryListing, type FileTree } from "./file-tree
 
 export function readingTests(open: () => FileTree, root: string): void {
   const has = open().capabilities;
-  const noNodes = lacking(has.deviceNodes, "device nodes");
   const place = (use: (place: Place) => void) => () => inPlace(open, root, use);
 
   test(
@@ -43,9 +42,10 @@ export function readingTests(open: () => FileTree, root: string): void {
     }),
   );
 
-  test(
+  testWith(
+    has.deviceNodes,
     "FIFOs, sockets and devices keep their kinds and device numbers",
-    { skip: noNodes || needsRoot },
+    { skip: needsRoot },
     place((here) => {
       const { tree, directory } = here;
       tree.makeNodeAt(directory, utf8("block"), kinds.KIND_BLOCK_DEVICE, 0o600, 259, 0x12345);
@@ -154,9 +154,10 @@ export function readingTests(open: () => FileTree, root: string): void {
     }),
   );
 
-  test(
+  testWith(
+    has.rawNames,
     "names that are not UTF-8 and names of 255 bytes come back as they are",
-    { skip: lacking(has.rawNames, "raw names") },
+    {},
     place((here) => {
       const { tree, directory } = here;
       const names = [
@@ -176,9 +177,10 @@ export function readingTests(open: () => FileTree, root: string): void {
     }),
   );
 
-  test(
+  testWith(
+    has.confinement,
     "a path beyond 4,096 bytes can be made, opened and read",
-    { skip: lacking(has.confinement, "calls relative to an open directory") },
+    {},
     place(({ tree, path, directory }) => {
       const component = "d".repeat(249);
       let inner = tree.openDirectory(utf8(path));
@@ -255,9 +257,10 @@ export function readingTests(open: () => FileTree, root: string): void {
     }),
   );
 
-  test(
+  testWith(
+    has.rawNames,
     "the target of a link is its bytes",
-    { skip: lacking(has.rawNames, "raw names") },
+    {},
     place(({ tree, directory }) => {
       const targets = [utf8("x"), Uint8Array.of(0x2f, 0xff, 0x2e), new Uint8Array(4095).fill(0x61)];
       for (const [position, target] of targets.entries()) {
@@ -267,9 +270,10 @@ export function readingTests(open: () => FileTree, root: string): void {
     }),
   );
 
-  test(
+  testWith(
+    has.deviceNodes,
     "a FIFO that took the place of a file does not hold up the reader",
-    { skip: noNodes },
+    {},
     place(({ tree, directory }) => {
       tree.makeNodeAt(directory, utf8("fifo"), kinds.KIND_FIFO, 0o600, 0, 0);
       const handle = tree.openFileAt(directory, utf8("fifo"));

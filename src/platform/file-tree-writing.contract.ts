@@ -6,9 +6,9 @@ import { textOf, utf8 } from "../base/bytes.ts";
 import {
   failsWith,
   inPlace,
-  lacking,
   needsRoot,
   statOf,
+  testWith,
   withFile,
   withNewDirectory,
   withNewFile,
@@ -46,7 +46,6 @@ const TIMES = [
 
 export function writingTests(open: () => FileTree, root: string): void {
   const has = open().capabilities;
-  const noAttributes = lacking(has.extendedAttributes, "extended attributes");
   const place = (use: (place: Place, context: TestContext) => void) => (context: TestContext) =>
     inPlace(open, root, (here) => use(here, context));
 
@@ -168,9 +167,10 @@ export function writingTests(open: () => FileTree, root: string): void {
     }),
   );
 
-  test(
+  testWith(
+    has.ownership,
     "owners are set on files, directories and links themselves",
-    { skip: lacking(has.ownership, "ownership") || needsRoot },
+    { skip: needsRoot },
     place((here) => {
       const { tree, path, directory } = here;
       const owner = ({ userId, groupId }: StatBuffer) => [userId, groupId];
@@ -255,9 +255,10 @@ export function writingTests(open: () => FileTree, root: string): void {
     }),
   );
 
-  test(
+  testWith(
+    has.extendedAttributes,
     "extended attributes come back sorted and whole, from files, directories and links",
-    { skip: noAttributes || needsRoot },
+    { skip: needsRoot },
     place((here, context) => {
       const { tree, path, directory } = here;
       const large = new Uint8Array(1_500).fill(0xa5);
@@ -289,9 +290,10 @@ export function writingTests(open: () => FileTree, root: string): void {
     }),
   );
 
-  test(
+  testWith(
+    has.extendedAttributes,
     "access control lists come back byte for byte",
-    { skip: noAttributes },
+    {},
     place((here, context) => {
       const { tree } = here;
       const access = attribute("system.posix_acl_access", ACCESS_LIST);
@@ -308,9 +310,10 @@ export function writingTests(open: () => FileTree, root: string): void {
     }),
   );
 
-  test(
+  testWith(
+    has.fileFlags,
     "file flags are set and cleared and leave the others alone",
-    { skip: lacking(has.fileFlags, "file flags") || needsRoot },
+    { skip: needsRoot },
     place((here, context) => {
       const { tree } = here;
       withNewFile(here, "file", (handle) => {
@@ -328,9 +331,10 @@ export function writingTests(open: () => FileTree, root: string): void {
     }),
   );
 
-  test(
+  testWith(
+    has.holes,
     "holes are found, also beyond 4 GiB",
-    { skip: lacking(has.holes, "holes") },
+    {},
     place((here, context) => {
       const { tree } = here;
       const data = new Uint8Array(65_536).fill(7);

@@ -1,4 +1,4 @@
-// What every file tree must do. A capability that an implementation denies skips the tests that need it.
+// What every file tree must do. Tests of a capability are there for implementations that have it.
 
 import { describe } from "node:test";
 import type { FileTree } from "./file-tree.ts";

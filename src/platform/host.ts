@@ -12,6 +12,8 @@ export interface Host {
   readonly bootId: string;
   /** Whether a process of this machine is alive. */
   isAlive(processId: number): boolean;
+  /** The IANA name of the time zone that people here live in, such as "Europe/Berlin"; "UTC" where it is not known. */
+  readonly timeZone: string;
   /** Absolute. */
   readonly workingDirectory: string;
   /** Directory for what can be thrown away and found again: $XDG_CACHE_HOME/holdfast or its like. */

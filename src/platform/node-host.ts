@@ -14,8 +14,9 @@ export function nodeHost(): Host {
     processId: process.pid,
     bootId: bootId(),
     isAlive,
+    timeZone: timeZone(),
     workingDirectory: process.cwd(),
-    cacheDirectory: cacheDirectory(process.platform, process.env, homeDirectory()),
+    cacheDirectory: ownCacheDirectory(),
     environment: (name) => process.env[name],
   };
 }
@@ -41,12 +42,27 @@ function userName(): string {
   }
 }
 
+/** A TZ that means nothing to the system gives a name that means nothing either. */
+function timeZone(): string {
+  try {
+    return new Intl.DateTimeFormat("en-US", { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone }).resolvedOptions()
+      .timeZone;
+  } catch {
+    return "UTC";
+  }
+}
+
 function bootId(): string {
   try {
     return fs.readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
   } catch {
     return "";
   }
+}
+
+/** Of this process. */
+export function ownCacheDirectory(): string {
+  return cacheDirectory(process.platform, process.env, homeDirectory());
 }
 
 function homeDirectory(): string | undefined {

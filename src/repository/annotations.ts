@@ -1,17 +1,18 @@
-// Tags changed after an image was made. Each change is a record of its own with the whole list of tags; of an image's
-// annotations the highest generation holds, and of equal ones (two changes at once) the one with the higher name, so
-// that every reader decides alike.
+// What was changed after an image was made: its tags, and the hold on it. Each change is a record of its own with all of
+// both; of an image's annotations the highest generation holds. Of equal ones (two changes at once) the one with the higher
+// name holds, so that every reader decides alike, but a hold that any of them sets: tagging must not end it.
 
 import { HoldfastError } from "../base/errors.ts";
 import { decodeAnnotation, encodeAnnotation } from "../formats/annotation-record.ts";
 import { TAGS_LIMIT, TAG_TEXT_LIMIT } from "../formats/image-record.ts";
 import { RECORD_ANNOTATION } from "../formats/sealed-record.ts";
 import type { Volume } from "../media/media.ts";
+import { strongerHold } from "../model/hold.ts";
 import type { ImageAnnotation, ImageId } from "../model/image.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
 import { sealRecordFile } from "./record-sealer.ts";
-import { readOneRecord, readRecords, recordNames } from "./stored-records.ts";
+import { readOneRecord, readRecords, recordNames, removeRecordEverywhere } from "./stored-records.ts";
 import type { DamagedRecord, RecordKind, RecordPlaces } from "./stored-records.ts";
 
 const ANNOTATIONS: RecordKind<ImageAnnotation> = {
@@ -26,8 +27,10 @@ export interface NamedAnnotation {
 }
 
 export interface AnnotationsRead {
-  /** The one that holds, for each image that has any. */
+  /** What holds, for each image that has any annotation. */
   readonly latest: ReadonlyMap<ImageId, NamedAnnotation>;
+  /** All that can be read, superseded ones too, by name. */
+  readonly all: ReadonlyMap<string, ImageAnnotation>;
   readonly damaged: readonly DamagedRecord[];
 }
 
@@ -37,14 +40,17 @@ export async function readAnnotations(places: RecordPlaces): Promise<Annotations
   for (const [name, annotation] of records) {
     const candidate = { name, annotation };
     const other = latest.get(annotation.image);
-    if (other === undefined || supersedes(candidate, other)) latest.set(annotation.image, candidate);
+    latest.set(annotation.image, other === undefined ? candidate : resolved(candidate, other));
   }
-  return { latest, damaged };
+  return { latest, all: records, damaged };
 }
 
-function supersedes(a: NamedAnnotation, b: NamedAnnotation): boolean {
+function resolved(a: NamedAnnotation, b: NamedAnnotation): NamedAnnotation {
   const difference = a.annotation.generation - b.annotation.generation;
-  return difference > 0 || (difference === 0 && a.name > b.name);
+  if (difference !== 0) return difference > 0 ? a : b;
+  const winner = a.name > b.name ? a : b;
+  const hold = strongerHold(a.annotation.hold, b.annotation.hold);
+  return hold === undefined ? winner : { name: winner.name, annotation: { ...winner.annotation, hold } };
 }
 
 /** The names of all annotations, sorted; no record is read. */
@@ -57,17 +63,24 @@ export function readAnnotation(places: RecordPlaces, name: string): Promise<Imag
   return readOneRecord(places, ANNOTATIONS, name);
 }
 
-/** Gives an image these tags instead of those it has. `volume` must be writable. */
-export async function publishTags(
-  places: RecordPlaces & { readonly volume: Volume; readonly random: Random; readonly clock: Clock },
-  image: ImageId,
-  tags: readonly string[],
+export type AnnotationPlaces = RecordPlaces & { readonly volume: Volume; readonly random: Random; readonly clock: Clock };
+
+/** Gives an image these tags instead of those it has; a hold stays. `volume` must be writable. */
+export async function publishTags(places: AnnotationPlaces, image: ImageId, tags: readonly string[]): Promise<NamedAnnotation> {
+  const current = (await readAnnotations(places)).latest.get(image);
+  const hold = current?.annotation.hold;
+  return publishNext(places, current, { image, tags: checkedTags(tags), ...(hold === undefined ? {} : { hold }) });
+}
+
+/** The next generation after `current`. */
+export async function publishNext(
+  places: AnnotationPlaces,
+  current: NamedAnnotation | undefined,
+  content: Pick<ImageAnnotation, "image" | "tags" | "hold">,
 ): Promise<NamedAnnotation> {
-  const { latest } = await readAnnotations(places);
   const annotation: ImageAnnotation = {
-    image,
-    generation: (latest.get(image)?.annotation.generation ?? 0) + 1,
-    tags: checkedTags(tags),
+    ...content,
+    generation: (current?.annotation.generation ?? 0) + 1,
     madeAtMs: places.clock.now(),
   };
   const plain = encodeAnnotation(annotation);
@@ -75,6 +88,11 @@ export async function publishTags(
   const bytes = sealRecordFile(places.keyRing, places.random, RECORD_ANNOTATION, plain);
   const name = await places.volume.publishRecord("annotations", bytes);
   return { name, annotation };
+}
+
+/** Removes it from every volume. False when it was on none. */
+export function removeAnnotation(volumes: readonly Volume[], name: string): Promise<boolean> {
+  return removeRecordEverywhere(volumes, "annotations", name);
 }
 
 /** Each tag once, in the order given. USAGE for tags that are empty, too long, or would break lists of tags. */

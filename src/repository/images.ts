@@ -11,7 +11,7 @@ import type { Random } from "../platform/random.ts";
 import { readAnnotations } from "./annotations.ts";
 import type { AnnotationsRead } from "./annotations.ts";
 import { sealRecordFile } from "./record-sealer.ts";
-import { readOneRecord, readRecords, recordNames } from "./stored-records.ts";
+import { readOneRecord, readRecords, recordNames, removeRecordEverywhere } from "./stored-records.ts";
 import type { DamagedRecord, RecordKind, RecordPlaces, RecordsRead } from "./stored-records.ts";
 
 const IMAGES: RecordKind<ImageRecord> = { area: "images", type: RECORD_IMAGE, decode: decodeImageRecord };
@@ -23,7 +23,7 @@ export interface ImageListing {
   readonly damaged: readonly DamagedRecord[];
 }
 
-/** Every image, with the tags that hold now. */
+/** Every image, with the tags and the hold that it has now. */
 export async function listImages(places: RecordPlaces): Promise<ImageListing> {
   const annotations = await readAnnotations(places);
   const { records, damaged } = await readRecords(places, IMAGES);
@@ -117,8 +117,19 @@ export async function publishImage(
   return { id, record: decoded, tags: decoded.tags };
 }
 
+/**
+ * Removes the image's record from every volume; false when it was on none. Until the last one is gone it is an image, then it is none;
+ * what it refers to stays where it is.
+ */
+export function removeImage(volumes: readonly Volume[], id: ImageId): Promise<boolean> {
+  return removeRecordEverywhere(volumes, "images", id);
+}
+
 function storedImage(id: ImageId, record: ImageRecord, annotations: AnnotationsRead): StoredImage {
-  return { id, record, tags: annotations.latest.get(id)?.annotation.tags ?? record.tags };
+  const { annotation } = annotations.latest.get(id) ?? {};
+  if (annotation === undefined) return { id, record, tags: record.tags };
+  const { tags, hold } = annotation;
+  return { id, record, tags, ...(hold === undefined ? {} : { hold }) };
 }
 
 function unknownImage(text: string): HoldfastError {

@@ -1,6 +1,6 @@
 // What the room offers: our data at rest. Everything else in this folder is private to it.
 
-export { listAnnotationNames, publishTags, readAnnotation, readAnnotations } from "./annotations.ts";
+export { listAnnotationNames, publishTags, readAnnotation, readAnnotations, removeAnnotation } from "./annotations.ts";
 export { BaseImage, openBaseImage } from "./base-image.ts";
 export type { RangePiece } from "./base-image.ts";
 export { BlockReader } from "./block-reader.ts";
@@ -36,9 +36,10 @@ export { createRepository } from "./create-repository.ts";
 export type { CreateRepositoryOptions } from "./create-repository.ts";
 export { EntryTreeWriter, pagesOf } from "./entry-tree.ts";
 export type { EntryTreeRoot, PositionedPage } from "./entry-tree.ts";
+export { publishHold } from "./holds.ts";
 export { ImageBuilder } from "./image-builder.ts";
 export type { ImageBuilderOptions } from "./image-builder.ts";
-export { findImage, listImageIds, listImages, publishImage, readImageRecord, resolveImageId } from "./images.ts";
+export { findImage, listImageIds, listImages, publishImage, readImageRecord, removeImage, resolveImageId } from "./images.ts";
 export type { FoundImage, ImageListing } from "./images.ts";
 export { KeyRing } from "./key-ring.ts";
 export type { FingerprintKind, KeyRingData } from "./key-ring.ts";

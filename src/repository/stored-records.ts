@@ -64,6 +64,13 @@ export async function readOneRecord<T>(places: RecordPlaces, kind: RecordKind<T>
   return undefined;
 }
 
+/** From one volume after the other; false when it was on none. Repeating it is harmless. */
+export async function removeRecordEverywhere(volumes: readonly Volume[], area: RecordArea, name: string): Promise<boolean> {
+  let isRemoved = false;
+  for (const volume of volumes) if (await volume.removeRecord(area, name)) isRemoved = true;
+  return isRemoved;
+}
+
 type Attempt<T> =
   | { readonly kind: "read"; readonly value: T }
   | { readonly kind: "damaged"; readonly damage: DamagedRecord }

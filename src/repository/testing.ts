@@ -38,6 +38,7 @@ export function testHost(changes: Partial<Host> = {}): Host {
     processors: 1,
     processId: 100,
     bootId: "boot-1",
+    timeZone: "UTC",
     workingDirectory: "/",
     userId: 0,
     isAlive: () => true,

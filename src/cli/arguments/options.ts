@@ -93,6 +93,38 @@ export function parseCount(value: string): number {
   return count;
 }
 
+/** A whole number, 0 too, or "all". */
+export function parseCountOrAll(value: string): number {
+  if (value === "all") return Number.POSITIVE_INFINITY;
+  if (!/^\d{1,6}$/.test(value)) throw new InvalidValue('is neither a whole number nor "all"');
+  return Number(value);
+}
+
+const HOUR_MS = 3_600_000;
+/** A month and a year are as long as the longest there are: never is less kept than was meant. */
+const HOURS_OF: Readonly<Record<string, number>> = { h: 1, d: 24, w: 7 * 24, m: 31 * 24, y: 366 * 24 };
+
+/** A span of time as 12h, 30d, 8w, 6m, 1y or several of these, 1y6m; in milliseconds. */
+export function parseSpan(value: string): number {
+  if (!/^(?:\d{1,5}[hdwmy])+$/.test(value)) throw new InvalidValue("is not a span of time such as 12h, 30d, 8w, 6m or 1y6m");
+  const parts = value.matchAll(/(\d+)([hdwmy])/g);
+  return parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (HOURS_OF[unit] ?? 0) * HOUR_MS, 0);
+}
+
+/** The instant at which a day ends here, or one that is given to the second with its zone; milliseconds since 1970. */
+export function parseEnd(value: string): number {
+  const [, year, month, day] = (/^(\d{4})-(\d{2})-(\d{2})$/.exec(value) ?? []).map(Number);
+  if (year !== undefined && month !== undefined && day !== undefined) {
+    const begin = new Date(year, month - 1, day);
+    const isDay = begin.getFullYear() === year && begin.getMonth() === month - 1 && begin.getDate() === day;
+    if (isDay) return new Date(year, month - 1, day + 1).getTime();
+  }
+  const isInstant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2})$/.test(value);
+  const instantMs = isInstant ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(instantMs)) throw new InvalidValue("is neither a day such as 2027-01-31 nor a time such as 2027-01-31T12:00Z");
+  return instantMs;
+}
+
 /** A share between 0 and 1: 1/30, 0.05 or 5%. */
 export function parseFraction(value: string): number {
   const [, numerator, denominator] = /^(\d+)\/(\d+)$/.exec(value) ?? [];

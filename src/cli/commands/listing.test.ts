@@ -47,6 +47,7 @@ describe("images", () => {
       user: "anna",
       paths: ["/home/anna"],
       tags: ["weekly", "keep"],
+      hold: null,
       startedAt: "2026-11-21T13:03:22.000Z",
       finishedAt: "2026-11-21T13:03:22.900Z",
       baseImageId: image().id,

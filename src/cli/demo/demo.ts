@@ -54,7 +54,7 @@ export async function demonstrate(context: CommandContext, place: DemoPlace): Pr
   step("3. The second backup costs only what changed");
   const second = await backUpDirectory(context, repository, place);
   step("4. Both are full images");
-  if (!output.mode.json) output.lines(imageTable(await repository.images()).map((line) => `  ${line}`));
+  if (!output.mode.json) output.lines(imageTable(await repository.images(), world.clock.now()).map((line) => `  ${line}`));
 
   const { restore, comparison } = await restoreAndCompare(context, repository, place, step);
   return { first, second, restore, comparison };

@@ -5,6 +5,8 @@ import { newBackupStatistics } from "../../model/backup-report.ts";
 import { NO_ITEMS, NO_STATISTICS, type ImageId, type ImageRecord } from "../../model/image.ts";
 import type {
   BackupReport,
+  ForgetReport,
+  ImageHold,
   ImageSummary,
   Library,
   ListedEntry,
@@ -57,6 +59,8 @@ function fakeRepository(calls: unknown[][], answers: Partial<Repository>): Repos
     statistics: () => Promise.reject(new Error("not set")),
     tag: () => Promise.resolve([]),
     prune: () => Promise.resolve(pruneReport()),
+    hold: () => Promise.resolve(),
+    forget: () => Promise.resolve(forgetReport()),
     rebuildIndex: () => Promise.resolve({ containers: 0, segments: 0, images: 0, damaged: [] }),
     inspect: () => Promise.resolve({}),
     keySlots: () => Promise.resolve([]),
@@ -87,14 +91,16 @@ const ID = "3f2a9c81d4e5f60718293a4b5c6d7e8f3f2a9c81d4e5f60718293a4b5c6d7e8f";
 
 export interface FakeImage extends Partial<ImageRecord> {
   readonly id?: string;
+  readonly hold?: ImageHold;
 }
 
-export function image({ id = ID, ...record }: FakeImage = {}): ImageSummary {
+export function image({ id = ID, hold, ...record }: FakeImage = {}): ImageSummary {
   const tags = record.tags ?? [];
   const statistics = { ...NO_STATISTICS, files: 12_345, contentBytes: 1_400_000_000, addedBytes: 360_000_000 };
   return {
     id,
     tags,
+    ...(hold === undefined ? {} : { hold }),
     record: {
       source: "hal:/home/anna",
       host: "hal",
@@ -194,6 +200,31 @@ export function restoreReport(fields: Partial<RestoreReport> = {}): RestoreRepor
     problems: [],
     problemCount: 0,
     durationMs: 2_000,
+    ...fields,
+  };
+}
+
+export function forgetReport(fields: Partial<ForgetReport> = {}): ForgetReport {
+  const { id, record } = image();
+  const second = secondImage();
+  return {
+    dryRun: false,
+    sources: [
+      {
+        source: record.source,
+        images: [
+          { id, finishedAtMs: record.finishedAtMs, keeps: false, reasons: ["no rule keeps it"] },
+          {
+            id: second.id,
+            finishedAtMs: second.record.finishedAtMs,
+            keeps: true,
+            reasons: ["last 1 of 1", "daily 2026-11-21"],
+          },
+        ],
+      },
+    ],
+    kept: 1,
+    removed: 1,
     ...fields,
   };
 }

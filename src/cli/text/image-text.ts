@@ -1,7 +1,7 @@
 // Images as people and programs see them.
 
-import type { ImageSummary } from "../library.ts";
-import { isoTime } from "./units.ts";
+import type { ImageHold, ImageSummary } from "../library.ts";
+import { formatDay, isoTime } from "./units.ts";
 
 const SHORT_ID = 8;
 
@@ -17,8 +17,18 @@ export function shortIdsOf(ids: readonly string[]): (id: string) => string {
   return (id) => id.slice(0, length);
 }
 
+/** "audit until 2027-01-31": the last day on which it protects. */
+export function holdText({ reason, untilMs }: ImageHold): string {
+  return untilMs === undefined ? reason : `${reason} until ${formatDay(untilMs - 1)}`;
+}
+
+export function holdDocument(hold: ImageHold | undefined) {
+  if (hold === undefined) return null;
+  return { reason: hold.reason, until: hold.untilMs === undefined ? null : isoTime(hold.untilMs) };
+}
+
 /** What `--json` says of an image (docs/scripting.md). */
-export function imageDocument({ id, record, tags }: ImageSummary) {
+export function imageDocument({ id, record, tags, hold }: ImageSummary) {
   return {
     id,
     source: record.source,
@@ -26,6 +36,7 @@ export function imageDocument({ id, record, tags }: ImageSummary) {
     user: record.user,
     paths: record.paths,
     tags,
+    hold: holdDocument(hold),
     startedAt: isoTime(record.startedAtMs),
     finishedAt: isoTime(record.finishedAtMs),
     baseImageId: record.base,

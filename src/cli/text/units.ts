@@ -47,9 +47,15 @@ export function formatRemaining(seconds: number): string {
 export function formatTime(epochMs: number): string {
   const time = new Date(epochMs);
   if (Number.isNaN(time.getTime())) return `@${Math.floor(epochMs / 1000)}`;
-  const date = [time.getFullYear(), twoDigits(time.getMonth() + 1), twoDigits(time.getDate())].join("-");
   const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":");
-  return `${date} ${clock}`;
+  return `${formatDay(epochMs)} ${clock}`;
+}
+
+/** 2026-11-20 in local time. */
+export function formatDay(epochMs: number): string {
+  const time = new Date(epochMs);
+  if (Number.isNaN(time.getTime())) return `@${Math.floor(epochMs / 1000)}`;
+  return [time.getFullYear(), twoDigits(time.getMonth() + 1), twoDigits(time.getDate())].join("-");
 }
 
 /** 2026-11-20T13:03:22.123Z, for programs. */

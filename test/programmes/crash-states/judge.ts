@@ -48,7 +48,7 @@ export interface JudgeOptions {
 }
 
 /** What is done after a power failure, in a repository that opens. */
-const NEXT_RUNS: readonly OperationName[] = ["backup"];
+const NEXT_RUNS: readonly OperationName[] = ["backup", "prune"];
 
 /** Throws a Violation. */
 export async function judge(disk: SimulatedDisk, interruption: Interruption, options: JudgeOptions): Promise<void> {

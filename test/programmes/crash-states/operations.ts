@@ -53,11 +53,22 @@ async function backup(run: Run): Promise<Partial<Model>> {
 }
 
 /** The oldest image goes. */
-async function forget({ process, model }: Run): Promise<Partial<Model>> {
-  const [oldest, ...others] = [...model.images];
-  if (oldest === undefined) return {};
-  await process.removeImage(model.passphrase, oldest[0]);
-  return { images: new Map(others) };
+function forget(run: Run): Promise<Partial<Model>> {
+  return withRepository(run, async (repository) => {
+    const [oldest, ...others] = [...run.model.images];
+    if (oldest === undefined) return {};
+    await repository.forget({ images: [oldest[0]] });
+    return { images: new Map(others) };
+  });
+}
+
+/** Whatever is not needed goes. Nobody else is at work, so nobody is waited for. */
+function prune(run: Run): Promise<Partial<Model>> {
+  return withRepository(run, async (repository) => {
+    const { outcome } = await repository.prune({ maxUnused: 0 });
+    if (outcome !== "done" && outcome !== "nothing") throw new Error(`A collection ended with "${outcome}"`);
+    return {};
+  });
 }
 
 async function changeKey({ process, model }: Run): Promise<Partial<Model>> {
@@ -80,7 +91,7 @@ async function withRepository<T>({ process, model, repository }: Run, work: (rep
   return await work(opened);
 }
 
-export const OPERATIONS = { init, backup, forget, "key change": changeKey, rebuild } as const satisfies Record<string, Operation>;
+export const OPERATIONS = { init, backup, forget, prune, "key change": changeKey, rebuild } as const satisfies Record<string, Operation>;
 
 /** Does it as a process of its own; returns what is true afterwards. */
 export async function operate(

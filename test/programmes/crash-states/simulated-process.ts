@@ -86,10 +86,4 @@ export class SimulatedProcess {
     await changePassphrase({ files, layout, repositoryId: id }, slot);
     session.close();
   }
-
-  /** As `forget` does it, without its rules. */
-  async removeImage(passphrase: string, id: string): Promise<void> {
-    const repository = await openRepository({ files: this.services.files, path: REPOSITORY, passphrase: () => passphrase });
-    await repository.defaultVolume.removeRecord("images", id);
-  }
 }

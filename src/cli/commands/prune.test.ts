@@ -11,8 +11,8 @@ function answering(fields: Partial<PruneReport> = {}) {
 }
 
 function optionsOf(ran: Awaited<ReturnType<typeof run>>): unknown {
-  const [call] = asked(ran);
-  const { signal, onNotice, onProgress, ...options } = call?.[1] as Record<string, unknown>;
+  const [[, given] = []] = asked(ran);
+  const { signal, onNotice, onProgress, ...options } = given as Record<string, unknown>;
   assert.ok(signal !== undefined && onNotice !== undefined && onProgress !== undefined);
   return options;
 }

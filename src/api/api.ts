@@ -22,6 +22,7 @@ import { findEntries } from "./find.ts";
 import { inspectStored } from "./inspect.ts";
 import { asJob } from "./job-history.ts";
 import { Opened } from "./opened.ts";
+import { runPrune } from "./prune.ts";
 import { rebuildAll } from "./rebuild-index.ts";
 import { runRestore } from "./restore.ts";
 import { listImageSummaries, selectImage } from "./select-image.ts";
@@ -134,6 +135,7 @@ function repositoryOver(opened: Opened, location: string, onNotice: (notice: str
         return annotation.tags;
       });
     },
+    prune: (options = {}) => runPrune(opened, options),
     rebuildIndex: (onProgress = () => undefined) => rebuildAll(opened, onProgress),
     inspect: (what) => inspectStored(opened, what),
 

@@ -30,8 +30,12 @@ export async function backUpTree(opened: Opened, options: BackupOptions, context
   const { account } = context;
   const { name, walk, tree } = openSource(opened, options, account);
   try {
-    const isWhole = await reconcileContainers(opened, context.session.id, account);
-    const choice = await chooseBases(opened, name, { isWhole, onNotice: (text) => account.notice(text) });
+    const isWhole = await reconcileContainers(opened, context.session, account);
+    const choice = await chooseBases(opened, name, {
+      isWhole,
+      outstanding: context.session.outstanding,
+      onNotice: (text) => account.notice(text),
+    });
     await using receiver = new LocalReceiver(opened, options, context, choice, name);
     const { writers, connection } = receiver;
     const store = trackLogStore(opened, name);

@@ -4,29 +4,33 @@ import { HoldfastError } from "../base/errors.ts";
 import type { BackupConnection } from "../client/client.ts";
 import { encodeReply } from "../formats/stream.ts";
 import { tidyIndex } from "../repository/repository.ts";
-import type { Session, WritableIndexLocation, WrittenContainer } from "../repository/repository.ts";
+import type { ContainerSet, WritableIndexLocation, WrittenContainer } from "../repository/repository.ts";
 import { BackupSession, ImageAssembler } from "../server/server.ts";
 import type { BackupAccount } from "./backup-account.ts";
 import type { SourceName } from "./backup-source.ts";
 import { BackupWriters } from "./backup-writers.ts";
 import type { BaseCandidate, BaseChoice } from "./choose-bases.ts";
 import type { Opened } from "./opened.ts";
+import type { WritingSession } from "./session.ts";
 import type { BackupOptions } from "./types.ts";
 
 export interface BackupRunContext {
   readonly account: BackupAccount;
-  readonly session: Session;
+  readonly session: WritingSession;
 }
 
 export class LocalReceiver implements AsyncDisposable {
   readonly writers: BackupWriters;
   readonly connection: BackupConnection;
   readonly #indexLocation: WritableIndexLocation;
+  readonly #condemned: ContainerSet;
 
   constructor(opened: Opened, options: BackupOptions, context: BackupRunContext, choice: BaseChoice, name: SourceName) {
     const { services, repository, fingerprinters } = opened;
     const { account, session } = context;
-    this.#indexLocation = { ...opened.indexLocation, random: services.random, session: session.id };
+    const fence = (): void => session.requireNotEnded();
+    this.#indexLocation = { ...opened.indexLocation, random: services.random, session: session.id, fence };
+    this.#condemned = session.condemned;
     this.writers = new BackupWriters(opened, {
       session,
       compression: options.compression ?? "default",
@@ -42,6 +46,7 @@ export class LocalReceiver implements AsyncDisposable {
       keyRing: repository.keyRing,
       random: services.random,
       indexLocation: this.#indexLocation,
+      fence,
       pages: opened.reader,
       pageSink: this.writers.pages,
       flushData: () => this.writers.flushData(),
@@ -67,7 +72,7 @@ export class LocalReceiver implements AsyncDisposable {
   /** After the commit: keeps the number of index runs small. The next backup will do it when this one cannot. */
   async tidy(account: BackupAccount): Promise<void> {
     try {
-      await tidyIndex(this.#indexLocation);
+      await tidyIndex({ ...this.#indexLocation, condemned: this.#condemned });
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       account.notice(`The index could not be tidied: ${error.message}`);

@@ -5,6 +5,7 @@ import { HoldfastError } from "../base/errors.ts";
 import type { CatalogImage } from "../catalog/catalog.ts";
 import type { ImageRecord, ImageRoot } from "../model/image.ts";
 import { readCheckpoints, readImageRecord } from "../repository/repository.ts";
+import type { Generation } from "../repository/repository.ts";
 import type { SourceName } from "./backup-source.ts";
 import type { Opened } from "./opened.ts";
 
@@ -27,20 +28,28 @@ const IMAGES_OFFERED = 3;
 export interface BaseChoiceOptions {
   /** False when containers are missing: then every image may lean on what is lost, and none is a base. */
   readonly isWhole: boolean;
+  /**
+   * A collection on its way. An image that it did not know may lean on what it has condemned, and would be rescued, but not if it is
+   * forgotten before: then what is taken over from it would be gone. So only images that it knew are bases.
+   */
+  readonly outstanding?: Generation | undefined;
   readonly onNotice: (notice: string) => void;
 }
 
 export async function chooseBases(
   opened: Opened,
   name: SourceName,
-  { isWhole, onNotice }: BaseChoiceOptions,
+  { isWhole, outstanding, onNotice }: BaseChoiceOptions,
 ): Promise<BaseChoice> {
   const { catalog, changes } = await opened.openedCatalog();
   for (const { name: record, problem } of changes.damaged)
     onNotice(`Record ${record.slice(0, 16)} is damaged: ${problem.message}`);
   if (!isWhole) return { checkpoint: undefined, images: [], checkpoints: [] };
-  const own = catalog.images({ source: name.source }).slice(-IMAGES_OFFERED).toReversed();
-  const others = own.length > 0 ? [] : catalog.images({ host: name.host }).filter((image) => overlaps(image, name));
+  const known = outstanding === undefined ? undefined : new Set<string>(knownTo(outstanding));
+  const isSafe = ({ id }: { readonly id: string }): boolean => known === undefined || known.has(id);
+  const own = catalog.images({ source: name.source }).filter(isSafe).slice(-IMAGES_OFFERED).toReversed();
+  const others =
+    own.length > 0 ? [] : catalog.images({ host: name.host }).filter((image) => isSafe(image) && overlaps(image, name));
   const images: BaseCandidate[] = [];
   for (const image of own.length > 0 ? own : others.slice(-1)) {
     const candidate = await candidateOf(opened, image, onNotice);
@@ -49,13 +58,18 @@ export async function chooseBases(
 
   const { records } = await readCheckpoints(opened.places);
   const checkpoints = [...records].filter(([, record]) => record.source === name.source);
+  const usable = checkpoints.filter(([id]) => isSafe({ id }));
   const lastImageAtMs = own[0]?.startedAtMs ?? 0;
   let checkpoint: BaseCandidate | undefined;
-  for (const [id, record] of checkpoints) {
+  for (const [id, record] of usable) {
     if (record.startedAtMs <= lastImageAtMs || record.startedAtMs <= (checkpoint?.record.startedAtMs ?? 0)) continue;
     checkpoint = { id, root: record.root, record };
   }
   return { checkpoint, images, checkpoints: checkpoints.map(([id]) => id) };
+}
+
+function knownTo({ condemned }: Generation): readonly string[] {
+  return [...condemned.images, ...condemned.checkpoints];
 }
 
 /** A record that cannot be read costs a base, not the backup. */

@@ -14,7 +14,7 @@ import {
   readAnnotation,
   readImageRecord,
 } from "../repository/repository.ts";
-import type { FingerprintKind, KeyRing, OpenedRepository, RecordPlaces } from "../repository/repository.ts";
+import type { ContainerSet, FingerprintKind, KeyRing, OpenedRepository, RecordPlaces } from "../repository/repository.ts";
 import type { Services } from "./services.ts";
 import type { WorkerSetup } from "./worker-messages.ts";
 
@@ -28,6 +28,7 @@ export class Opened {
   readonly threadCount: number;
   readonly places: RecordPlaces;
   #index: CentralIndex | undefined;
+  readonly #excluded = new Set<string>();
   #reader: SegmentReader | undefined;
   #catalog: Promise<OpenedCatalog> | undefined;
 
@@ -46,8 +47,17 @@ export class Opened {
 
   /** Opened at first use: listing images needs no index. */
   get index(): CentralIndex {
-    this.#index ??= CentralIndex.open(this.indexLocation);
+    if (this.#index === undefined) {
+      this.#index = CentralIndex.open(this.indexLocation);
+      this.#index.exclude(this.#excluded);
+    }
     return this.#index;
+  }
+
+  /** Writers count on nothing in these containers any more. What was excluded once stays so: other jobs may rely on it. */
+  exclude(containers: ContainerSet): void {
+    for (const container of containers) this.#excluded.add(container);
+    this.#index?.exclude(this.#excluded);
   }
 
   get indexLocation(): { files: Services["files"]; directory: string; indexKey: Uint8Array; repositoryId: Uint8Array } {

@@ -3,25 +3,26 @@
 import { rebuildCatalog } from "../catalog/catalog.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { BlockSealer } from "../engine/engine.ts";
-import { ContainerReader, listRuns, rebuildIndex } from "../repository/repository.ts";
-import type { ContainerContents } from "../repository/repository.ts";
+import { ContainerReader, containerKey, listRuns, rebuildIndex } from "../repository/repository.ts";
+import type { ContainerContents, ContainerSet } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
 import { inSession } from "./session.ts";
+import type { WritingSession } from "./session.ts";
 import type { RebuildReport } from "./types.ts";
 
 export function rebuildAll(opened: Opened, onProgress: (done: number, total: number) => void): Promise<RebuildReport> {
   return inSession(opened, async (session) => {
-    const rebuilt = await rebuildIndexFrom(opened, session.id, onProgress);
+    const rebuilt = await rebuildIndexFrom(opened, session, onProgress);
     const catalog = await opened.catalog();
     await rebuildCatalog(catalog, opened.catalogSource());
     return { ...rebuilt, images: catalog.imageIds().length };
   });
 }
 
-/** Replaces all runs by what the containers on the volumes say of themselves. */
+/** Replaces all runs by what the containers on the volumes say of themselves, those that are condemned left out. */
 export async function rebuildIndexFrom(
   opened: Opened,
-  sessionId: string,
+  session: WritingSession,
   onProgress: (done: number, total: number) => void = () => undefined,
 ): Promise<Omit<RebuildReport, "images">> {
   const damaged: { container: string; problem: string }[] = [];
@@ -30,9 +31,12 @@ export async function rebuildIndexFrom(
   const { containers, segments } = await rebuildIndex({
     ...opened.indexLocation,
     random: opened.services.random,
-    session: sessionId,
+    session: session.id,
+    fence: () => session.requireNotEnded(),
     replaces,
-    containers: allContainers(opened, onProgress, (container, problem) => damaged.push({ container, problem })),
+    containers: allContainers(opened, session.condemned, onProgress, (container, problem) =>
+      damaged.push({ container, problem }),
+    ),
   });
   opened.refreshIndex();
   return { containers, segments, damaged };
@@ -40,6 +44,7 @@ export async function rebuildIndexFrom(
 
 async function* allContainers(
   opened: Opened,
+  condemned: ContainerSet,
   onProgress: (done: number, total: number) => void,
   onDamage: (container: string, problem: string) => void,
 ): AsyncGenerator<ContainerContents> {
@@ -52,6 +57,7 @@ async function* allContainers(
   let done = 0;
   for (const { volume, names } of listed) {
     for (const name of names) {
+      if (condemned.has(containerKey(volume.id, name))) continue;
       try {
         yield await reader.readDirectory(volume, name);
       } catch (error) {

@@ -2,7 +2,7 @@
 // taken for stored: its segments would be left out of the new image for good. One that no run knows, left by a killed
 // backup, is taken in, so that what it holds is not stored again.
 
-import { ContainerReader, rebuildIndex } from "../repository/repository.ts";
+import { ContainerReader, containerKey, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents } from "../repository/repository.ts";
 import type { ContainerName, Volume } from "../media/media.ts";
 import { BlockSealer } from "../engine/engine.ts";
@@ -10,6 +10,7 @@ import { HoldfastError } from "../base/errors.ts";
 import type { BackupAccount } from "./backup-account.ts";
 import type { Opened } from "./opened.ts";
 import { rebuildIndexFrom } from "./rebuild-index.ts";
+import type { WritingSession } from "./session.ts";
 
 interface Places {
   readonly volume: Volume;
@@ -20,8 +21,10 @@ interface Places {
  * False when containers are missing. The index then knows nothing of them any more, and a backup that reads everything stores
  * anew whatever was lost and still exists, which serves old images too.
  */
-export async function reconcileContainers(opened: Opened, sessionId: string, account: BackupAccount): Promise<boolean> {
+export async function reconcileContainers(opened: Opened, session: WritingSession, account: BackupAccount): Promise<boolean> {
   const { index, repository } = opened;
+  // What is condemned counts as absent: it goes at any moment, and is not to be taken in again.
+  const isCondemned = (volume: string, container: string): boolean => session.condemned.has(containerKey(volume, container));
   const listed: Places[] = [];
   for (const volume of repository.volumes) listed.push({ volume, names: await volume.listContainers() });
   const present = new Set(listed.flatMap(({ volume, names }) => names.map((name) => `${volume.id} ${name}`)));
@@ -30,6 +33,7 @@ export async function reconcileContainers(opened: Opened, sessionId: string, acc
   const missing = new Set<string>();
   const available = new Set<string>(repository.volumes.map((volume) => volume.id));
   for (const { volumeId, container } of index.containers()) {
+    if (isCondemned(volumeId, container)) continue;
     const key = `${volumeId} ${container}`;
     known.add(key);
     // A volume that is not mounted is no loss; its containers are not looked at.
@@ -39,21 +43,23 @@ export async function reconcileContainers(opened: Opened, sessionId: string, acc
     account.notice(
       `${missing.size} of ${known.size} containers are missing from the repository. This backup reads everything and stores again what was lost; run \`holdfast verify\` afterwards.`,
     );
-    await rebuildIndexFrom(opened, sessionId);
+    await rebuildIndexFrom(opened, session);
     return false;
   }
 
   const unknown = listed.map(({ volume, names }) => ({
     volume,
-    names: names.filter((name) => !known.has(`${volume.id} ${name}`)),
+    names: names.filter((name) => !known.has(`${volume.id} ${name}`) && !isCondemned(volume.id, name)),
   }));
-  if (unknown.some(({ names }) => names.length > 0)) await adopt(opened, sessionId, unknown);
+  if (unknown.some(({ names }) => names.length > 0)) await adopt(opened, session, unknown);
   return true;
 }
 
-async function adopt(opened: Opened, sessionId: string, places: readonly Places[]): Promise<void> {
+async function adopt(opened: Opened, session: WritingSession, places: readonly Places[]): Promise<void> {
   const { random } = opened.services;
-  await rebuildIndex({ ...opened.indexLocation, random, session: sessionId, containers: contentsOf(opened, places) });
+  const fence = (): void => session.requireNotEnded();
+  const location = { ...opened.indexLocation, random, session: session.id, fence };
+  await rebuildIndex({ ...location, containers: contentsOf(opened, places) });
   opened.index.refresh();
 }
 

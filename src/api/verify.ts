@@ -50,12 +50,16 @@ async function verifyRepository(opened: Opened, options: VerifyOptions): Promise
   await using pool = new WorkerPool(services, opened.threadCount, { ...opened.workerSetup(), role: "verify" });
   const run = new VerifyRun({ source: reader, index, volumes: repository.volumes, threads: pool.threads, ages });
   try {
-    const outcome = await run.run({
-      images: listing.images.map(({ id, record }) => ({ id, root: treeRootOf(record.root) })),
-      readData: options.readData,
-      onProgress: options.onProgress,
-      signal: options.signal,
-    });
+    const verify = (): ReturnType<VerifyRun["run"]> =>
+      run.run({
+        images: listing.images.map(({ id, record }) => ({ id, root: treeRootOf(record.root) })),
+        readData: options.readData,
+        onProgress: options.onProgress,
+        signal: options.signal,
+      });
+    let outcome = await verify();
+    // A collection may have removed containers meanwhile, and moved what they held: then the index has changed, and the new one counts.
+    if (outcome.damages.some(({ code }) => code === "SEGMENT_MISSING") && index.refresh()) outcome = await verify();
     return { ...outcome, damages: [...damages, ...outcome.damages], durationMs: clock.elapsedMs() - startedMs };
   } finally {
     // An interrupted verification has verified what it has.

@@ -18,6 +18,7 @@ export type {
   OpenOptions,
   OverwriteMode,
   PassphraseSource,
+  PruneReport,
   Repository,
   RepositoryStatistics,
   RestorePlan,

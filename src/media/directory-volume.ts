@@ -177,10 +177,26 @@ export class DirectoryVolume implements Volume {
     return containers.sort();
   }
 
-  async publishRecord(area: RecordArea, bytes: Uint8Array): Promise<string> {
+  async removeContainers(names: readonly ContainerName[]): Promise<{ readonly count: number; readonly bytes: number }> {
+    const shards = new Set<string>();
+    let count = 0;
+    let bytes = 0;
+    for (const name of names) {
+      const shard = this.#shardOf(name);
+      const sizeBytes = this.#files.information(`${shard}/${name}`)?.sizeBytes ?? 0;
+      if (!this.#files.remove(`${shard}/${name}`)) continue;
+      shards.add(shard);
+      count++;
+      bytes += sizeBytes;
+    }
+    for (const shard of shards) this.#files.syncDirectory(shard);
+    return { count, bytes };
+  }
+
+  async publishRecord(area: RecordArea, bytes: Uint8Array, fence?: () => void): Promise<string> {
     const name = sha256Hex(bytes);
     const directory = `${this.path}/${area}`;
-    await publishByContent({ files: this.#files, directory, name, temporaryNames: this.#names() }, bytes);
+    await publishByContent({ files: this.#files, directory, name, temporaryNames: this.#names(), fence }, bytes);
     return name;
   }
 

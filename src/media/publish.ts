@@ -27,6 +27,8 @@ export interface Publication {
   readonly directory: string;
   readonly name: string;
   readonly temporaryNames: TemporaryNames;
+  /** Called between the last write and the name; when it throws, the file gets no name. */
+  readonly fence?: (() => void) | undefined;
 }
 
 /**
@@ -41,6 +43,12 @@ export async function publishByContent(publication: Publication, bytes: Uint8Arr
     return;
   }
   const temporary = await writeTemporary(publication, bytes);
+  try {
+    publication.fence?.();
+  } catch (error) {
+    removeQuietly(files, temporary);
+    throw error;
+  }
   moveIntoPlace(files, temporary, directory, name);
 }
 

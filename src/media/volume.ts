@@ -37,9 +37,14 @@ export interface Volume {
   containerSize(name: ContainerName): Promise<number | undefined>;
   /** All containers, complete or it throws; sorted. */
   listContainers(): Promise<readonly ContainerName[]>;
+  /** Removes those that are there, durably when the promise resolves; how many there were, and their bytes. */
+  removeContainers(names: readonly ContainerName[]): Promise<{ readonly count: number; readonly bytes: number }>;
 
-  /** Publishes a record under its own hash; resolves with the name when it is durable. */
-  publishRecord(area: RecordArea, bytes: Uint8Array): Promise<string>;
+  /**
+   * Publishes a record under its own hash; resolves with the name when it is durable. `fence` is called when the bytes lie in a
+   * temporary file of the session and have no name yet: when it throws, they get none.
+   */
+  publishRecord(area: RecordArea, bytes: Uint8Array, fence?: () => void): Promise<string>;
   listRecords(area: RecordArea): Promise<readonly string[]>;
   /** The record's bytes, whose hash has been compared with the name (REPOSITORY_DAMAGED if it differs); undefined when missing. */
   readRecord(area: RecordArea, name: string): Promise<Uint8Array | undefined>;

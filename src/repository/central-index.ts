@@ -4,6 +4,20 @@
 
 export { checkContainerContents } from "./central-index/container-contents.ts";
 export type { ContainerContents, PackedBlocks, PackedSegments } from "./central-index/container-contents.ts";
+export { dropContainers } from "./central-index/drop-containers.ts";
+export { openLiveRuns } from "./central-index/live-runs.ts";
+export {
+  MergedSegments,
+  containerKey,
+  isFingerprintAt,
+  mergedBlocks,
+  mergedContainers,
+  segmentLength,
+  segmentOffset,
+} from "./central-index/merged-sections.ts";
+export type { BlockNumbers, ContainerNumbers, ContainerSet } from "./central-index/merged-sections.ts";
+export { RecordCursor } from "./central-index/record-cursor.ts";
+export { RunReader } from "./central-index/run-reader.ts";
 export { LocationBuffer } from "./central-index/location.ts";
 export type { SegmentLocation } from "./central-index/location.ts";
 export { CentralIndex } from "./central-index/lookup.ts";

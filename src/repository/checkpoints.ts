@@ -20,11 +20,17 @@ export function readCheckpoints(places: RecordPlaces): Promise<RecordsRead<Image
 
 /** Resolves with its name when it is durable. */
 export async function publishCheckpoint(
-  places: { readonly volume: Volume; readonly keyRing: KeyRing; readonly random: Random },
+  places: {
+    readonly volume: Volume;
+    readonly keyRing: KeyRing;
+    readonly random: Random;
+    /** As for images: a checkpoint of a writer that was ended could lead to an image of what is gone. */
+    readonly fence?: (() => void) | undefined;
+  },
   record: ImageRecord,
 ): Promise<string> {
   const bytes = sealRecordFile(places.keyRing, places.random, RECORD_CHECKPOINT, encodeImageRecord(record));
-  return places.volume.publishRecord("checkpoints", bytes);
+  return places.volume.publishRecord("checkpoints", bytes, places.fence);
 }
 
 export function removeCheckpoint(volume: Volume, name: string): Promise<boolean> {

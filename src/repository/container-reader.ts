@@ -89,6 +89,15 @@ export class ContainerReader {
    * kinds apart, the index does not. Throws what `readContainer` throws, FORMAT_… or SEAL_BROKEN.
    */
   async readBlock(volume: Volume, kind: BlockKind, location: BlockLocation): Promise<Uint8Array> {
+    return (await this.readSealedBlock(volume, kind, location)).plain;
+  }
+
+  /** The same with the bytes as they lie in the container, for whoever copies the block. */
+  async readSealedBlock(
+    volume: Volume,
+    kind: BlockKind,
+    location: BlockLocation,
+  ): Promise<{ readonly sealed: Uint8Array; readonly plain: Uint8Array }> {
     const { container, blockOffset, storedLength, plainLength, identity } = location;
     const what = `the block at byte ${blockOffset} of container ${container} of volume "${volume.name}"`;
     // An index that was damaged or invented must not make us fetch and hold gigabytes.
@@ -103,7 +112,7 @@ export class ContainerReader {
         context: { found: plain.length, expected: plainLength },
       });
     }
-    return plain;
+    return { sealed: stored, plain };
   }
 
   /** Opens and unfolds; no other call comes between, so the buffer is free again when this returns. */

@@ -67,6 +67,13 @@ export interface BlockSegments {
   readonly lengths: Uint32Array;
 }
 
+/** A block on its way from one container to another. */
+export interface SealedBlock {
+  readonly identity: BlockIdentity;
+  readonly plainLength: number;
+  readonly sealed: Uint8Array;
+}
+
 export interface BlockPlacement {
   /** Among the blocks of this container. */
   readonly ordinal: number;
@@ -141,6 +148,24 @@ export class ContainerWriter {
       const { plainLength } = block;
       const ordinal = this.#columns.add({ offset, storedLength, plainLength, identity, kind }, segments);
       return { ordinal, offset, storedLength, identity };
+    });
+  }
+
+  /**
+   * Appends a block that was sealed for another container, as it is: its seal is bound to its identity and not to its place.
+   * The caller has opened it and compared its segments.
+   */
+  appendSealedBlock(kind: Exclude<BlockKind, typeof BLOCK_DIRECTORY>, segments: BlockSegments, block: SealedBlock): void {
+    this.#requireOpen();
+    assert(!this.isFull, "a full container takes no block");
+    this.#guarded(() => {
+      const { identity, plainLength, sealed } = block;
+      const { fingerprints, lengths, count } = segments;
+      const expected = this.#options.identifier.identityOf(fingerprints, lengths, 0, count);
+      assert(equalBytes(expected, identity), "a sealed block is made of the segments it is listed with");
+      const offset = this.#position;
+      this.#write(sealed);
+      this.#columns.add({ offset, storedLength: sealed.length, plainLength, identity, kind }, segments);
     });
   }
 

@@ -17,7 +17,7 @@ const MAGIC_BYTES = 8;
 /** Removes what an interrupted `createRepository` left. TARGET_CONFLICT when the directory holds anything else. */
 export function clearHalfMade(files: Files, layout: RepositoryLayout): void {
   const names = files.list(layout.root) ?? [];
-  const ours = [layout.keys, layout.trails, layout.volumes, layout.index, layout.catalog, layout.sessions];
+  const ours = [layout.keys, layout.trails, layout.volumes, layout.index, layout.catalog, layout.sessions, layout.collections];
   const foreign = names.filter(
     (name) => !isTemporaryName(name) && !HARMLESS.has(name) && !ours.includes(pathIn(layout.root, name)),
   );
@@ -31,6 +31,7 @@ export function clearHalfMade(files: Files, layout: RepositoryLayout): void {
     ...remainsIn(files, layout.index),
     ...remainsIn(files, layout.catalog),
     ...remainsIn(files, layout.sessions),
+    ...remainsIn(files, layout.collections),
     ...remainsInVolumes(files, layout),
   ];
   for (const file of remains) {

@@ -12,7 +12,7 @@ import { readAnnotations } from "./annotations.ts";
 import type { AnnotationsRead } from "./annotations.ts";
 import { sealRecordFile } from "./record-sealer.ts";
 import { readOneRecord, readRecords, recordNames } from "./stored-records.ts";
-import type { DamagedRecord, RecordKind, RecordPlaces } from "./stored-records.ts";
+import type { DamagedRecord, RecordKind, RecordPlaces, RecordsRead } from "./stored-records.ts";
 
 const IMAGES: RecordKind<ImageRecord> = { area: "images", type: RECORD_IMAGE, decode: decodeImageRecord };
 
@@ -29,6 +29,11 @@ export async function listImages(places: RecordPlaces): Promise<ImageListing> {
   const { records, damaged } = await readRecords(places, IMAGES);
   const images = [...records].map(([name, record]) => storedImage(name as ImageId, record, annotations));
   return { images: images.sort(compareImages), damaged: [...damaged, ...annotations.damaged] };
+}
+
+/** The records of all images as they were published, and which of them cannot be read. */
+export function readAllImages(places: RecordPlaces): Promise<RecordsRead<ImageRecord>> {
+  return readRecords(places, IMAGES);
 }
 
 /** The identifiers of all images, sorted; no record is read. */
@@ -91,16 +96,24 @@ export function resolveImageId(text: string, ids: readonly ImageId[]): ImageId {
   });
 }
 
-/** Seals, publishes and returns the image. `volume` must be writable. */
+/**
+ * Seals, publishes and returns the image. `volume` must be writable. `fence` throws when this writer may not commit any more
+ * (`Session.requireNotEnded`).
+ */
 export async function publishImage(
-  places: { readonly volume: Volume; readonly keyRing: RecordPlaces["keyRing"]; readonly random: Random },
+  places: {
+    readonly volume: Volume;
+    readonly keyRing: RecordPlaces["keyRing"];
+    readonly random: Random;
+    readonly fence?: (() => void) | undefined;
+  },
   record: ImageRecord,
 ): Promise<StoredImage> {
   const plain = encodeImageRecord(record);
   // Check before writing: what cannot be read again must not become an image. It is also what readers will see.
   const decoded = decodeImageRecord(plain);
   const bytes = sealRecordFile(places.keyRing, places.random, RECORD_IMAGE, plain);
-  const id = (await places.volume.publishRecord("images", bytes)) as ImageId;
+  const id = (await places.volume.publishRecord("images", bytes, places.fence)) as ImageId;
   return { id, record: decoded, tags: decoded.tags };
 }
 

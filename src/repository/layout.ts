@@ -13,6 +13,8 @@ export interface RepositoryLayout {
   readonly catalog: string;
   readonly catalogFile: string;
   readonly sessions: string;
+  /** Repositories made before there was collection lack it: made when it is first needed. */
+  readonly collections: string;
 }
 
 export const MAIN_VOLUME = "main";
@@ -31,10 +33,12 @@ export function repositoryLayout(path: string): RepositoryLayout {
     catalog: `${root}/catalog`,
     catalogFile: `${root}/catalog/catalog.sqlite`,
     sessions: `${root}/sessions`,
+    collections: `${root}/collections`,
   };
 }
 
 /** The directories outside of volumes. */
 export function directoriesOfLayout(layout: RepositoryLayout): readonly string[] {
-  return [layout.root, layout.keys, layout.trails, layout.volumes, layout.index, layout.catalog, layout.sessions];
+  const { root, keys, trails, volumes, index, catalog, sessions, collections } = layout;
+  return [root, keys, trails, volumes, index, catalog, sessions, collections];
 }

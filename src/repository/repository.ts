@@ -9,6 +9,7 @@ export {
   CentralIndex,
   LocationBuffer,
   SessionSegments,
+  containerKey,
   isRunVanished,
   listRuns,
   rebuildIndex,
@@ -18,12 +19,19 @@ export {
 } from "./central-index.ts";
 export type {
   ContainerContents,
+  ContainerSet,
   IndexLocation,
   SegmentLocation,
   SharedCentralIndex,
   WritableIndexLocation,
 } from "./central-index.ts";
 export { publishCheckpoint, readCheckpoints, removeCheckpoint } from "./checkpoints.ts";
+export { condemn } from "./collection/collection.ts";
+export type { CollectionParts, CollectionPhase, CondemnOutcome } from "./collection/collection.ts";
+export { finishGeneration } from "./collection/finish.ts";
+export type { AwaitedSession, FinishOutcome } from "./collection/finish.ts";
+export { readGeneration } from "./collection/generations.ts";
+export type { Generation } from "./collection/generations.ts";
 export { createRepository } from "./create-repository.ts";
 export type { CreateRepositoryOptions } from "./create-repository.ts";
 export { EntryTreeWriter, pagesOf } from "./entry-tree.ts";
@@ -45,6 +53,6 @@ export type { BlockSource } from "./segment-reader.ts";
 export type { SegmentSink } from "./segment-sink.ts";
 export { PageWriter, SegmentWriter } from "./segment-writer.ts";
 export type { WrittenContainer } from "./segment-writer.ts";
-export { clearDeadSessions, startSession } from "./sessions.ts";
-export type { Session } from "./sessions.ts";
+export { clearDeadSessions, endSession, listSessions, startSession } from "./sessions.ts";
+export type { Session, SessionPlace } from "./sessions.ts";
 export type { DamagedRecord, RecordPlaces } from "./stored-records.ts";

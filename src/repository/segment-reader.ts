@@ -1,7 +1,7 @@
 // Reads segments back: look up, read the block, open it, check the fingerprint. Every copy is tried before a segment
 // counts as lost. Meant for pages and other small things that are asked for one by one; restores plan instead.
 
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, hasCode } from "../base/errors.ts";
 import { hexOf } from "../base/bytes.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import type { Fingerprinter } from "../engine/engine.ts";
@@ -45,6 +45,16 @@ export class SegmentReader implements PageSource {
 
   /** The segment, a view that must not be written to. SEGMENT_MISSING, or what is wrong with its last copy. */
   async load(kind: FingerprintKind, fingerprint: Fingerprint): Promise<Uint8Array> {
+    try {
+      return await this.#loadOnce(kind, fingerprint);
+    } catch (error) {
+      // A collection may have moved it to another container since the index was opened.
+      if (!hasCode(error, "SEGMENT_MISSING") || !this.#parts.index.refresh()) throw error;
+      return this.#loadOnce(kind, fingerprint);
+    }
+  }
+
+  async #loadOnce(kind: FingerprintKind, fingerprint: Fingerprint): Promise<Uint8Array> {
     const locations = this.#locate(fingerprint);
     let failure: unknown;
     for (const location of locations) {

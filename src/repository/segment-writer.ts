@@ -13,6 +13,7 @@ import type { Volume } from "../media/media.ts";
 import type { Random } from "../platform/random.ts";
 import type { CentralIndex, ContainerContents, SessionSegments } from "./central-index.ts";
 import { ContainerWriter } from "./container-writer.ts";
+import type { BlockSegments, SealedBlock } from "./container-writer.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { PageKind, PageSink } from "./pages.ts";
 import type { SegmentSink } from "./segment-sink.ts";
@@ -23,8 +24,9 @@ export interface SegmentWriterOptions {
   readonly keyRing: KeyRing;
   readonly random: Random;
   readonly compression: CompressionLevel;
-  readonly index: CentralIndex;
-  readonly session: SessionSegments;
+  /** What is stored already and need not be stored again. */
+  readonly index: Pick<CentralIndex, "has">;
+  readonly session: Pick<SessionSegments, "insert">;
   readonly loadBlake?: LoadBlake;
   /** Hears of each container when it is durable. */
   readonly onContainer: (container: WrittenContainer) => void;
@@ -95,6 +97,19 @@ export class SegmentWriter implements SegmentSink {
     }
   }
 
+  /** Takes over a block of another container as it is, whatever the index has. */
+  putSealedBlock(segments: BlockSegments, block: SealedBlock): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const container = (this.#container ??= this.#openContainer());
+    container.appendSealedBlock(this.#blockKind, segments, block);
+    this.#plainBytes += block.plainLength;
+    if (container.isFull) this.#endContainer();
+  }
+
+  get #blockKind(): typeof BLOCK_DATA | typeof BLOCK_METADATA {
+    return this.#options.kind === "data" ? BLOCK_DATA : BLOCK_METADATA;
+  }
+
   #isNew(fingerprint: Fingerprint): boolean {
     const { session, index } = this.#options;
     return !index.has(fingerprint) && session.insert(fingerprint);
@@ -113,7 +128,7 @@ export class SegmentWriter implements SegmentSink {
     if (this.#failure !== undefined) throw this.#failure;
     const container = (this.#container ??= this.#openContainer());
     const payload = this.#compressor.compress(plain);
-    container.appendBlock(this.#options.kind === "data" ? BLOCK_DATA : BLOCK_METADATA, { fingerprints, lengths, count }, payload);
+    container.appendBlock(this.#blockKind, { fingerprints, lengths, count }, payload);
     this.#compressor.release();
     this.#plainBytes += plain.length;
     if (container.isFull) this.#endContainer();

@@ -2,9 +2,12 @@
 // run can thus tell the leftovers of a writer that died from the work of one that lives, and remove the former.
 // Sessions lock nothing: any number of writers may work at once.
 //
-// Should a living writer ever be taken for a dead one (two machines with one name and one boot identifier, such as
-// containers that share both but not their processes), its next publication fails and so does its run; what is
-// published is never touched.
+// A session can be *ended* by others: because its process is dead, or because a person says that its machine is. Should
+// the writer live all the same, it must not commit any more, for what it counts on may be removed from now on. That is
+// the fence. Whoever ends a session first sets a mark beside its file, then removes its temporary files, then its file,
+// then the mark. A writer that commits first writes everything into a temporary file, then looks for its own file and for
+// the mark (`requireNotEnded`), and only then gives the file its name. If it looked before the mark was set, its temporary
+// file was there when they were removed: then the name came first, or it fails. If it looked after that, it stops.
 
 import { createHash } from "node:crypto";
 import { assert } from "../base/assert.ts";
@@ -23,6 +26,8 @@ import type { RepositoryLayout } from "./layout.ts";
 const SESSION_ID_BYTES = 8;
 const SESSION_NAME = /^[0-9a-f]{16}$/;
 const SESSION_FILE_LIMIT = 16_384;
+/** The mark of a session that is being ended. */
+const ENDED_NAME = /^([0-9a-f]{16})-ended$/;
 const FIELDS = ["host", "bootId", "processId", "startedAtMs", "mustUnderstand"] as const;
 
 /** Which process of which machine writes, or wrote. */
@@ -37,6 +42,8 @@ export interface Session {
   /** 16 hexadecimal digits. Other threads of the writer name their files with `temporaryNames(session.id, random)`. */
   readonly id: string;
   readonly temporaryNames: TemporaryNames;
+  /** SESSION_ENDED when somebody has ended this session: nothing may be committed any more. */
+  requireNotEnded(): void;
   /** Removes what temporary files are left and the session itself. Harmless when repeated. */
   close(): void;
 }
@@ -66,7 +73,22 @@ export async function startSession(
     bytes,
   );
   assert(registered, "64 random bits do not name two sessions");
-  return { id, temporaryNames: names, close: () => void removeSession(place, id) };
+  return {
+    id,
+    temporaryNames: names,
+    requireNotEnded: () => requireNotEnded(place, id),
+    close: () => void removeSession(place, id),
+  };
+}
+
+function requireNotEnded(place: SessionPlace, id: string): void {
+  if (isRegistered(place, id) && place.files.information(endedPath(place, id)) === undefined) return;
+  throw new HoldfastError("SESSION_ENDED", {
+    message: `Cannot commit: this writer (session ${id}) was taken for dead and ended by another one`,
+    retry: "now",
+    context: { session: id },
+    hint: "Nothing was damaged. Run it again; use --assume-dead only for machines that are really gone.",
+  });
 }
 
 export interface SessionListing {
@@ -125,9 +147,10 @@ function clearDeadRegistrations({ files, layout }: SessionPlace, host: Host): nu
 /** Removes the temporary files of writers of this machine that are dead. Never those of living ones, or of other machines. */
 export function clearDeadSessions(place: SessionPlace, host: Host): ClearedSessions {
   let cleared: ClearedSessions = { sessions: 0, files: clearDeadRegistrations(place, host), bytes: 0 };
-  for (const session of listSessions(place, host).sessions) {
-    if (session.alive !== false) continue;
-    const removed = removeSession(place, session.id);
+  const dead = listSessions(place, host).sessions.filter(({ alive }) => alive === false);
+  const ended = (place.files.list(place.layout.sessions) ?? []).flatMap((name) => ENDED_NAME.exec(name)?.[1] ?? []);
+  for (const id of new Set([...ended, ...dead.map((session) => session.id)])) {
+    const removed = endSession(place, id);
     cleared = {
       sessions: cleared.sessions + 1,
       files: cleared.files + removed.files,
@@ -135,6 +158,43 @@ export function clearDeadSessions(place: SessionPlace, host: Host): ClearedSessi
     };
   }
   return cleared;
+}
+
+/**
+ * Ends the session of another writer: when this returns, nothing can be committed in it. What it has published stays. Harmless
+ * when repeated, or done by several at once; cut off half way, `clearDeadSessions` of any writer finishes the work.
+ */
+export function endSession(place: SessionPlace, id: string): RemovedFiles {
+  const { files, layout } = place;
+  const path = `${layout.sessions}/${id}`;
+  const mark = endedPath(place, id);
+  if (files.information(path) !== undefined) setMark(files, layout.sessions, mark);
+  const removed = removeTemporaryFiles(place, id);
+  files.remove(path);
+  files.syncDirectory(layout.sessions);
+  files.remove(mark);
+  return removed;
+}
+
+function setMark(files: Files, directory: string, mark: string): void {
+  if (files.information(mark) === undefined) {
+    try {
+      files.create(mark).close();
+    } catch (error) {
+      // Somebody else ends it this instant.
+      if (files.information(mark) === undefined) throw error;
+    }
+  }
+  files.syncDirectory(directory);
+}
+
+/** Whether the writer may still commit. Asked by name: a listing can miss what is there. */
+export function isRegistered({ files, layout }: SessionPlace, id: string): boolean {
+  return files.information(`${layout.sessions}/${id}`) !== undefined;
+}
+
+function endedPath({ layout }: SessionPlace, id: string): string {
+  return `${layout.sessions}/${id}-ended`;
 }
 
 function readWriter({ files, layout }: SessionPlace, id: string): Writer | undefined {
@@ -156,9 +216,20 @@ function isAlive(writer: Writer, host: Host): boolean | "elsewhere" {
   return host.isAlive(writer.processId);
 }
 
+interface RemovedFiles {
+  readonly files: number;
+  readonly bytes: number;
+}
+
 /** The session's file goes last: cut off before, the next run finishes the work. */
-function removeSession(place: SessionPlace, id: string): { readonly files: number; readonly bytes: number } {
-  const { files, layout } = place;
+function removeSession(place: SessionPlace, id: string): RemovedFiles {
+  const removed = removeTemporaryFiles(place, id);
+  place.files.remove(`${place.layout.sessions}/${id}`);
+  return removed;
+}
+
+function removeTemporaryFiles(place: SessionPlace, id: string): RemovedFiles {
+  const { files } = place;
   const prefix = `${TEMPORARY_PREFIX}${id}-`;
   let count = 0;
   let bytes = 0;
@@ -172,7 +243,6 @@ function removeSession(place: SessionPlace, id: string): { readonly files: numbe
       bytes += sizeBytes;
     }
   }
-  files.remove(`${layout.sessions}/${id}`);
   return { files: count, bytes };
 }
 

@@ -38,6 +38,8 @@ export class SegmentPlaces {
   readonly #byOrdinal = new Map<number, number>();
   readonly #bad = new Map<string, string>();
   #hasRefreshed = false;
+  /** A container was not there: a collection may have moved what it held since the index was opened. */
+  #isStale = false;
 
   constructor(index: SegmentLookup) {
     this.#index = index;
@@ -81,6 +83,7 @@ export class SegmentPlaces {
 
   /** This copy of a block cannot be read. */
   noteBadBlock(location: SegmentLocation, code: string): void {
+    if (code === "SEGMENT_MISSING") this.#isStale = true;
     this.#bad.set(keyOfBlock(location), code);
   }
 
@@ -116,6 +119,11 @@ export class SegmentPlaces {
   }
 
   #locate(fingerprint: Uint8Array): boolean {
+    if (this.#isStale) {
+      this.#isStale = false;
+      this.#index.refresh();
+      this.#byOrdinal.clear();
+    }
     try {
       if (this.#index.locate(fingerprint, this.#buffer)) return true;
       // Another process may have stored it since the index was opened; looking once is enough.

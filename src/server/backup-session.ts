@@ -29,6 +29,8 @@ export interface BackupSessionParts {
   readonly keyRing: KeyRing;
   readonly random: Random;
   readonly indexLocation: WritableIndexLocation;
+  /** Throws when this writer was ended and may not commit any more. */
+  readonly fence: () => void;
   readonly pages: PageSource;
   /** Where pages go; `flush` publishes what is under way. */
   readonly pageSink: PageSink & { flush(): Promise<void> };
@@ -102,7 +104,7 @@ export class BackupSession implements AssemblerServices {
 
   async checkpoint(root: EntryTreeRoot): Promise<void> {
     await this.#makeDurable();
-    const { volume, keyRing, random, description } = this.#parts;
+    const { volume, keyRing, random, fence, description } = this.#parts;
     const record: ImageRecord = {
       ...description,
       finishedAtMs: description.startedAtMs,
@@ -115,15 +117,15 @@ export class BackupSession implements AssemblerServices {
       skippedSockets: NO_ITEMS,
       changedWhileRead: NO_ITEMS,
     };
-    const name = await publishCheckpoint({ volume, keyRing, random }, record);
+    const name = await publishCheckpoint({ volume, keyRing, random, fence }, record);
     await this.#removeCheckpoints();
     this.#checkpoints = [name];
   }
 
   async commit(root: EntryTreeRoot, record: string): Promise<ImageId> {
     await this.#makeDurable();
-    const { volume, keyRing, random } = this.#parts;
-    const image = await publishImage({ volume, keyRing, random }, this.#parts.complete(record, imageRootOf(root)));
+    const { volume, keyRing, random, fence } = this.#parts;
+    const image = await publishImage({ volume, keyRing, random, fence }, this.#parts.complete(record, imageRootOf(root)));
     await this.#removeCheckpoints();
     return image.id;
   }

@@ -9,6 +9,7 @@ import type {
   Library,
   ListedEntry,
   OpenOptions,
+  PruneReport,
   Repository,
   RestorePlan,
   RestoreReport,
@@ -55,6 +56,7 @@ function fakeRepository(calls: unknown[][], answers: Partial<Repository>): Repos
     verify: () => Promise.resolve(verifyReport()),
     statistics: () => Promise.reject(new Error("not set")),
     tag: () => Promise.resolve([]),
+    prune: () => Promise.resolve(pruneReport()),
     rebuildIndex: () => Promise.resolve({ containers: 0, segments: 0, images: 0, damaged: [] }),
     inspect: () => Promise.resolve({}),
     keySlots: () => Promise.resolve([]),
@@ -206,6 +208,28 @@ export function verifyReport(fields: Partial<VerifyReport> = {}): VerifyReport {
     bytesRead: 0,
     damages: [],
     durationMs: 900,
+    ...fields,
+  };
+}
+
+export function pruneReport(fields: Partial<PruneReport> = {}): PruneReport {
+  return {
+    outcome: "done",
+    storedBytes: 400_000_000,
+    liveBytes: 300_000_000,
+    unusedBytes: 10_000_000,
+    deadContainers: 2,
+    deadBytes: 50_000_000,
+    rewrittenContainers: 1,
+    rewrittenBytes: 48_000_000,
+    writtenContainers: 1,
+    writtenBytes: 8_000_000,
+    rescuedSegments: 0,
+    removedContainers: 3,
+    removedBytes: 98_000_000,
+    finishedEarlier: false,
+    waitingFor: [],
+    durationMs: 1_200,
     ...fields,
   };
 }

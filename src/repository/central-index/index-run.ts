@@ -2,11 +2,13 @@
 // the page is read, opened and kept for a while, and a search by halves finds the record.
 
 import { assert } from "../../base/assert.ts";
+import { hexOf } from "../../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../../base/fingerprint.ts";
 import { BLOCK_IDENTITY_BYTES } from "../../formats/block.ts";
-import { BLOCK_RECORD_BYTES, SEGMENT_RECORD_BYTES } from "../../formats/index-run.ts";
+import { BLOCK_RECORD_BYTES, CONTAINER_RECORD_BYTES, SEGMENT_RECORD_BYTES } from "../../formats/index-run.ts";
 import type { SectionLayout } from "../../formats/index-run.ts";
 import type { LocationBuffer } from "./location.ts";
+import type { ContainerSet } from "./merged-sections.ts";
 import type { PageCache, PageOwner } from "./page-cache.ts";
 import { describeRun } from "./run-directory.ts";
 import type { RunName } from "./run-directory.ts";
@@ -18,6 +20,8 @@ export class IndexRun implements PageOwner {
   readonly tables: RunTables;
   readonly cacheSlots: Int32Array;
   readonly #cache: PageCache;
+  /** Ones for the containers that do not count for `isCounted`. */
+  #excluded: Uint8Array | undefined;
   readonly #segments: SectionLayout;
   readonly #blocks: SectionLayout;
 
@@ -57,6 +61,39 @@ export class IndexRun implements PageOwner {
       if (!this.tables.mayReachInto(page + 1, high, low)) return -1;
     }
     return -1;
+  }
+
+  /** From now on nothing in these containers counts for `isCounted`. */
+  exclude(containers: ContainerSet): void {
+    let any = false;
+    const excluded = new Uint8Array(this.reader.counts.containers);
+    for (let ordinal = 0; ordinal < excluded.length; ordinal++) {
+      const record = this.tables.containers.slice(ordinal * CONTAINER_RECORD_BYTES, (ordinal + 1) * CONTAINER_RECORD_BYTES);
+      if (!containers.has(hexOf(record))) continue;
+      excluded[ordinal] = 1;
+      any = true;
+    }
+    this.#excluded = any ? excluded : undefined;
+  }
+
+  /** Whether the segment lies in a container that is not excluded. */
+  isCounted(fingerprint: Uint8Array, at: number): boolean {
+    let position = this.find(fingerprint, at);
+    if (position < 0) return false;
+    if (this.#excluded === undefined) return true;
+    for (; this.hasAt(position, fingerprint, at); position++) {
+      if (this.#excluded[this.#containerAt(position)] !== 1) return true;
+    }
+    return false;
+  }
+
+  #containerAt(position: number): number {
+    const page = Math.floor(position / this.#segments.recordsPerPage);
+    const record = (position % this.#segments.recordsPerPage) * SEGMENT_RECORD_BYTES;
+    const block = numberAt(this.#cache.get(this, page), record + FINGERPRINT_BYTES);
+    assert(block < this.#blocks.records, `a segment in ${describeRun(this.name)} lies in one of its blocks`);
+    const blockPage = this.#segments.pages + Math.floor(block / this.#blocks.recordsPerPage);
+    return numberAt(this.#cache.get(this, blockPage), (block % this.#blocks.recordsPerPage) * BLOCK_RECORD_BYTES);
   }
 
   /** Whether the record at this position exists and has this fingerprint: to go on from `find` to further copies. */

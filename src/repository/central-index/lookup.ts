@@ -14,6 +14,7 @@ import { IndexRun } from "./index-run.ts";
 import { LocationBuffer } from "./location.ts";
 import type { SegmentLocation } from "./location.ts";
 import { openLiveRuns } from "./live-runs.ts";
+import type { ContainerSet } from "./merged-sections.ts";
 import { PageCache } from "./page-cache.ts";
 import { runVanished } from "./run-directory.ts";
 import type { IndexLocation, RunName } from "./run-directory.ts";
@@ -30,6 +31,7 @@ export interface CentralIndexOptions extends IndexLocation {
 export interface SharedCentralIndex {
   readonly directory: string;
   readonly cacheBytes: number;
+  readonly excluded: readonly string[];
   readonly runs: readonly (SharedRunIdentity & { readonly tables: SharedArrayBuffer })[];
 }
 
@@ -47,6 +49,7 @@ export class CentralIndex {
   readonly #cache: PageCache;
   readonly #scratch = new LocationBuffer();
   #runs: readonly IndexRun[] = [];
+  #excluded: ContainerSet = new Set();
 
   private constructor(location: IndexLocation | undefined, directory: string, cacheBytes: number) {
     this.#location = location;
@@ -77,12 +80,23 @@ export class CentralIndex {
       throw error;
     }
     index.#runs = runs;
+    index.exclude(shared.excluded);
     return index;
   }
 
   share(): SharedCentralIndex {
     const runs = this.#runs.map((run) => ({ ...run.reader.identity(), tables: run.tables.memory }));
-    return { directory: this.#directory, cacheBytes: this.#cacheBytes, runs };
+    return { directory: this.#directory, cacheBytes: this.#cacheBytes, excluded: [...this.#excluded], runs };
+  }
+
+  /**
+   * From now on `has` answers as if these containers (`containerKey`) did not exist: they are condemned, and nobody may count on what
+   * they hold. For reading they are still there. Adds to what was excluded before.
+   */
+  exclude(containers: Iterable<string>): void {
+    const before = this.#excluded.size;
+    this.#excluded = new Set([...this.#excluded, ...containers]);
+    if (this.#excluded.size > before) for (const run of this.#runs) run.exclude(this.#excluded);
   }
 
   /**
@@ -96,7 +110,10 @@ export class CentralIndex {
     const opened: IndexRun[] = [];
     try {
       for (const reader of readers) {
-        if (!before.has(reader.name)) opened.push(new IndexRun(reader, RunTables.load(reader), this.#cache));
+        if (before.has(reader.name)) continue;
+        const run = new IndexRun(reader, RunTables.load(reader), this.#cache);
+        if (this.#excluded.size > 0) run.exclude(this.#excluded);
+        opened.push(run);
       }
     } catch (error) {
       for (const reader of readers) if (!before.has(reader.name)) reader.close();
@@ -113,9 +130,9 @@ export class CentralIndex {
     return true;
   }
 
-  /** `at`: where in `fingerprint` its 32 bytes begin, for packed arrays. */
+  /** Whether a writer may leave the segment out. `at`: where in `fingerprint` its 32 bytes begin, for packed arrays. */
   has(fingerprint: Uint8Array, at = 0): boolean {
-    for (const run of this.#runs) if (run.find(fingerprint, at) >= 0) return true;
+    for (const run of this.#runs) if (run.isCounted(fingerprint, at)) return true;
     return false;
   }
 

@@ -6,14 +6,17 @@
 // The merged run names those it replaces and is durable before the first of them is removed. Whatever happens in
 // between, the runs that are present and not superseded hold the same locations as before.
 
-import { setImmediate } from "node:timers/promises";
 import { assert } from "../../base/assert.ts";
-import { equalBytes } from "../../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../../base/fingerprint.ts";
-import { HoldfastError } from "../../base/errors.ts";
-import { BLOCK_RECORD_BYTES, CONTAINER_RECORD_BYTES } from "../../formats/index-run.ts";
-import type { SectionName } from "../../formats/index-run.ts";
-import { MergedCursors, RecordCursor } from "./record-cursor.ts";
+import {
+  MergedSegments,
+  isFingerprintAt,
+  mergedBlocks,
+  mergedContainers,
+  segmentLength,
+  segmentOffset,
+} from "./merged-sections.ts";
+import type { ContainerSet, MergeInputs } from "./merged-sections.ts";
 import { isRunVanished, listRuns, removeRuns } from "./run-directory.ts";
 import type { RunName, WritableIndexLocation } from "./run-directory.ts";
 import { RunReader } from "./run-reader.ts";
@@ -21,6 +24,8 @@ import { RunWriter } from "./run-writer.ts";
 
 export interface MergeRunsOptions extends WritableIndexLocation {
   readonly runs: readonly RunName[];
+  /** What lies in these containers is left out. */
+  readonly exclude?: ContainerSet;
   readonly signal?: AbortSignal;
 }
 
@@ -29,13 +34,11 @@ export type MergeOutcome =
   /** One of the runs is gone: another process is merging too. Nothing was written; look again. */
   | { readonly kind: "changed" };
 
-/** Records between two pauses in which the process may do something else. */
-const PAUSE_RECORDS = 32 * 1024;
-
-/** Merges `runs` into a new one and removes them. Merging the same runs twice at once is harmless. */
+/** Merges `runs` into a new one and removes them. Merging the same runs twice at once is harmless. One run alone is only for `exclude`. */
 export async function mergeRuns(options: MergeRunsOptions): Promise<MergeOutcome> {
+  const least = options.exclude === undefined ? 2 : 1;
   assert(
-    new Set(options.runs).size === options.runs.length && options.runs.length >= 2,
+    new Set(options.runs).size === options.runs.length && options.runs.length >= least,
     "a merge takes two or more different runs",
   );
   const readers: RunReader[] = [];
@@ -50,7 +53,7 @@ export async function mergeRuns(options: MergeRunsOptions): Promise<MergeOutcome
       options,
       readers.reduce((sum, { counts }) => sum + counts.segments, 0),
     );
-    await writeMerged(writer, readers, options.signal);
+    await writeMerged(writer, { readers, exclude: options.exclude, signal: options.signal });
 
     const present = new Set(listRuns(options.files, options.directory));
     if (!options.runs.every((name) => present.has(name))) {
@@ -76,131 +79,27 @@ export async function mergeRuns(options: MergeRunsOptions): Promise<MergeOutcome
   }
 }
 
-async function writeMerged(writer: RunWriter, readers: readonly RunReader[], signal: AbortSignal | undefined): Promise<void> {
-  const containerNumbers = mergeContainers(writer, readers);
-  const blockNumbers = await mergeBlocks(writer, readers, containerNumbers, signal);
-  await mergeSegments(writer, readers, blockNumbers, signal);
-}
-
-function cursorsOf(readers: readonly RunReader[], section: SectionName): RecordCursor[] {
-  return readers.map((reader, input) => new RecordCursor(reader, section, input));
-}
-
-/** For each input, the new number of each of its containers. */
-function mergeContainers(writer: RunWriter, readers: readonly RunReader[]): Uint32Array[] {
-  const numbers = readers.map(({ counts }) => new Uint32Array(counts.containers));
-  const merged = new MergedCursors(cursorsOf(readers, "containers"), (a, b) => compareAt(a, b, CONTAINER_RECORD_BYTES));
-  const last = new Uint8Array(CONTAINER_RECORD_BYTES);
-  for (let cursor = merged.least; cursor !== undefined; cursor = merged.least) {
-    const record = cursor.bytes.subarray(cursor.at, cursor.at + CONTAINER_RECORD_BYTES);
-    if (writer.count("containers") === 0 || !equalBytes(record, last)) {
-      writer.container(record);
-      last.set(record);
-    }
-    numbers[cursor.input]![cursor.ordinal] = writer.count("containers") - 1;
-    merged.advance();
-  }
-  return numbers;
-}
-
-/** For each input, the new number of each of its blocks. */
-async function mergeBlocks(
-  writer: RunWriter,
-  readers: readonly RunReader[],
-  containerNumbers: readonly Uint32Array[],
-  signal: AbortSignal | undefined,
-): Promise<Uint32Array[]> {
-  const containerOf = ({ input, view, at }: RecordCursor): number => containerNumbers[input]![view.getUint32(at, true)]!;
-  const offsetOf = ({ view, at }: RecordCursor): number => view.getUint32(at + 4, true);
-  const numbers = readers.map(({ counts }) => new Uint32Array(counts.blocks));
-  const merged = new MergedCursors(
-    cursorsOf(readers, "blocks"),
-    (a, b) => containerOf(a) - containerOf(b) || offsetOf(a) - offsetOf(b),
-  );
-  const last = new Uint8Array(BLOCK_RECORD_BYTES - 4);
-  let lastContainer = -1;
-  let lastOffset = -1;
-  for (let cursor = merged.least, pause = 0; cursor !== undefined; cursor = merged.least) {
-    if (++pause % PAUSE_RECORDS === 0) await pauseFor(signal);
-    const container = containerOf(cursor);
-    const offset = offsetOf(cursor);
-    const record = cursor.bytes.subarray(cursor.at, cursor.at + BLOCK_RECORD_BYTES);
-    if (container === lastContainer && offset === lastOffset) {
-      // A container never changes, so two runs that differ about it cannot both have been made from it.
-      if (!equalBytes(record.subarray(4), last)) contradiction(readers[cursor.input]!.name);
-    } else {
-      writer.block(
-        container,
-        offset,
-        cursor.view.getUint32(cursor.at + 8, true),
-        cursor.view.getUint32(cursor.at + 12, true),
-        record,
-        16,
-      );
-      last.set(record.subarray(4));
-      lastContainer = container;
-      lastOffset = offset;
-    }
-    numbers[cursor.input]![cursor.ordinal] = writer.count("blocks") - 1;
-    merged.advance();
-  }
-  return numbers;
-}
-
-async function mergeSegments(
-  writer: RunWriter,
-  readers: readonly RunReader[],
-  blockNumbers: readonly Uint32Array[],
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const blockOf = ({ input, view, at }: RecordCursor): number =>
-    blockNumbers[input]![view.getUint32(at + FINGERPRINT_BYTES, true)]!;
-  const offsetOf = ({ view, at }: RecordCursor): number => view.getUint32(at + FINGERPRINT_BYTES + 4, true);
-  const merged = new MergedCursors(
-    cursorsOf(readers, "segments"),
-    (a, b) => compareAt(a, b, FINGERPRINT_BYTES) || blockOf(a) - blockOf(b) || offsetOf(a) - offsetOf(b),
-  );
+async function writeMerged(writer: RunWriter, inputs: MergeInputs): Promise<void> {
+  const containers = mergedContainers(inputs, (record) => writer.container(record));
+  const blocks = await mergedBlocks(inputs, containers, (container, { bytes, at, view }) => {
+    const [offset, storedLength, plainLength] = [4, 8, 12].map((field) => view.getUint32(at + field, true));
+    writer.block(container, offset!, storedLength!, plainLength!, bytes, at + 16);
+  });
+  const merged = new MergedSegments(inputs, blocks);
   const last = new Uint8Array(FINGERPRINT_BYTES);
   let lastBlock = -1;
   let lastOffset = -1;
-  for (let cursor = merged.least, pause = 0; cursor !== undefined; cursor = merged.least) {
-    if (++pause % PAUSE_RECORDS === 0) await pauseFor(signal);
-    const { bytes, at, view } = cursor;
-    const block = blockOf(cursor);
-    const offset = offsetOf(cursor);
-    if (block !== lastBlock || offset !== lastOffset || !isSameFingerprint(bytes, at, last)) {
-      writer.segment(bytes, at, block, offset, view.getUint32(at + FINGERPRINT_BYTES + 8, true));
+  for (let cursor = merged.least; cursor !== undefined; cursor = merged.least) {
+    if (merged.isPauseDue) await merged.pause();
+    const { bytes, at } = cursor;
+    const block = merged.blockOf(cursor);
+    const offset = segmentOffset(cursor);
+    if (block !== lastBlock || offset !== lastOffset || !isFingerprintAt(bytes, at, last)) {
+      writer.segment(bytes, at, block, offset, segmentLength(cursor));
       for (let i = 0; i < FINGERPRINT_BYTES; i++) last[i] = bytes[at + i]!;
       lastBlock = block;
       lastOffset = offset;
     }
     merged.advance();
   }
-}
-
-async function pauseFor(signal: AbortSignal | undefined): Promise<void> {
-  await setImmediate();
-  signal?.throwIfAborted();
-}
-
-/** Compares the first `length` bytes of two current records. */
-function compareAt(a: RecordCursor, b: RecordCursor, length: number): number {
-  for (let i = 0; i < length; i++) {
-    const difference = a.bytes[a.at + i]! - b.bytes[b.at + i]!;
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
-function isSameFingerprint(bytes: Uint8Array, at: number, last: Uint8Array): boolean {
-  for (let i = 0; i < FINGERPRINT_BYTES; i++) if (bytes[at + i] !== last[i]) return false;
-  return true;
-}
-
-function contradiction(run: RunName): never {
-  throw new HoldfastError("FORMAT_INVALID", {
-    message: `Cannot merge index run ${run}: it describes a block of a container differently from another run`,
-    context: { run },
-    hint: "Rebuild the index from the containers.",
-  });
 }

@@ -15,15 +15,25 @@ export class RecordCursor {
   ordinal = -1;
   readonly #reader: RunReader;
   readonly #section: SectionLayout;
+  readonly #isPassedOver: ((cursor: RecordCursor) => boolean) | undefined;
 
-  constructor(reader: RunReader, section: SectionName, input: number) {
+  /** `isPassedOver` is asked at each record; those it is true of are never stood at. */
+  constructor(reader: RunReader, section: SectionName, input: number, isPassedOver?: (cursor: RecordCursor) => boolean) {
     this.input = input;
     this.#reader = reader;
     this.#section = reader.section(section);
+    this.#isPassedOver = isPassedOver;
   }
 
   /** To the next record, or the first; false at the end. */
   advance(): boolean {
+    do {
+      if (!this.#step()) return false;
+    } while (this.#isPassedOver?.(this) === true);
+    return true;
+  }
+
+  #step(): boolean {
     this.ordinal++;
     if (this.ordinal >= this.#section.records) return false;
     const inPage = this.ordinal % this.#section.recordsPerPage;
@@ -33,6 +43,12 @@ export class RecordCursor {
     }
     this.at = inPage * this.#section.recordBytes;
     return true;
+  }
+
+  /** Before the first `advance`: begins with the page of this number. */
+  startAtPage(page: number): this {
+    this.ordinal = page * this.#section.recordsPerPage - 1;
+    return this;
   }
 }
 

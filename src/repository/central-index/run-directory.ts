@@ -24,6 +24,8 @@ export interface WritableIndexLocation extends IndexLocation {
   readonly random: Random;
   /** Goes into the names of temporary files (`.tmp-<session>-<random>`), so that a dead writer's can be told apart. */
   readonly session?: string;
+  /** Throws when this writer was ended: then its run gets no name. */
+  readonly fence?: () => void;
 }
 
 /** The names of all runs present, superseded ones included; sorted. */

@@ -112,7 +112,8 @@ export class RunWriter {
       const name = this.#finish(supersedes);
       await this.#file.sync();
       this.#file.close();
-      const { files, directory } = this.#location;
+      const { files, directory, fence } = this.#location;
+      fence?.();
       files.rename(this.#temporaryPath, runPath(directory, name));
       this.#finished = true;
       files.syncDirectory(directory);

@@ -1,0 +1,232 @@
+// A collection from beginning to end, as one registered writer among others: first an earlier one that has not come to
+// its end, then a new one.
+
+import { BlockSealer } from "../engine/engine.ts";
+import { HoldfastError } from "../base/errors.ts";
+import { ContainerReader, condemn, finishGeneration, readGeneration, tidyIndex } from "../repository/repository.ts";
+import type { CollectionParts, CondemnOutcome, FinishOutcome, Generation } from "../repository/repository.ts";
+import { asJob } from "./job-history.ts";
+import type { JobResult } from "./job-history.ts";
+import type { Opened } from "./opened.ts";
+import { inSession } from "./session.ts";
+import type { WritingSession } from "./session.ts";
+import type { PruneOptions, PruneReport } from "./types.ts";
+
+const DEFAULT_MAX_UNUSED = 0.05;
+/** So often we begin again when another collection was faster. */
+const ATTEMPTS = 5;
+
+/**
+ * Removes what no image needs. Throws when anything of the repository is missing or cannot be read; nothing is removed
+ * then. Interrupted at any point, the next one goes on.
+ */
+export async function runPrune(opened: Opened, options: PruneOptions): Promise<PruneReport> {
+  const { maxUnused = DEFAULT_MAX_UNUSED } = options;
+  if (!(maxUnused >= 0 && maxUnused <= 1)) {
+    throw new HoldfastError("USAGE", { message: `The share that may stay unused is ${maxUnused}, allowed are 0 to 1` });
+  }
+  if (options.dryRun === true) {
+    await opened.refresh();
+    return new Prune(opened, options, LOOKING_ON).plan();
+  }
+  const prune = (): Promise<PruneReport> =>
+    inSession(opened, (session) => new Prune(opened, options, session).run()).catch((error: unknown) => {
+      throw options.signal?.aborted === true ? interrupted(error) : error;
+    });
+  return asJob(opened, "prune", prune, resultOf);
+}
+
+function resultOf(report: PruneReport): JobResult {
+  const { removedContainers, removedBytes, waitingFor } = report;
+  const waiting = waitingFor.length === 0 ? "" : `; waiting for ${waitingFor.length} writers`;
+  return { outcome: "done", detail: `${removedContainers} containers of ${removedBytes} bytes removed${waiting}` };
+}
+
+function interrupted(cause: unknown): HoldfastError {
+  return new HoldfastError("INTERRUPTED", {
+    message: "The collection was interrupted",
+    retry: "now",
+    hint: "The repository is whole. The next `holdfast prune` goes on from here.",
+    cause,
+  });
+}
+
+/** A dry run writes nothing, so it registers nothing. */
+const LOOKING_ON: WritingSession = {
+  id: "0000000000000000",
+  temporaryNames: () => {
+    throw new Error("Broken invariant: a dry run writes nothing");
+  },
+  requireNotEnded: () => undefined,
+  close: () => undefined,
+  condemned: new Set(),
+  outstanding: undefined,
+};
+
+class Prune {
+  readonly #opened: Opened;
+  readonly #options: PruneOptions;
+  readonly #parts: CollectionParts;
+  readonly #startedMs: number;
+  #report: Omit<PruneReport, "outcome" | "durationMs">;
+
+  constructor(opened: Opened, options: PruneOptions, session: WritingSession) {
+    const { services, repository } = opened;
+    const { files, random, host, loadBlake } = services;
+    const { layout, keyRing, defaultVolume } = repository;
+    this.#opened = opened;
+    this.#options = options;
+    this.#startedMs = services.clock.elapsedMs();
+    const volumes = repository.volumes.map((volume) => volume.writable(session.temporaryNames));
+    const reader = new ContainerReader({
+      repositoryId: repository.id,
+      sealer: new BlockSealer({ blockKey: keyRing.block, repositoryId: repository.id, random }),
+    });
+    this.#parts = {
+      files,
+      layout,
+      keyRing,
+      random,
+      host,
+      session,
+      volumes,
+      target: defaultVolume.writable(session.temporaryNames),
+      index: { ...opened.indexLocation, random, session: session.id, fence: () => session.requireNotEnded() },
+      source: opened.reader,
+      fingerprinters: opened.fingerprinters,
+      loadBlake,
+      readContents: (volume, name) => reader.readDirectory(volume, name),
+      segmentsInMemory: options.segmentsInMemory,
+      signal: options.signal,
+      onProgress: (phase, done, total) => options.onProgress?.({ phase, done, total }),
+    };
+    this.#report = { ...NOTHING };
+  }
+
+  /** What a run would do. An earlier collection that has not come to its end is reported, not finished. */
+  async plan(): Promise<PruneReport> {
+    const planned = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: true, after: 0 });
+    this.#takePlan(planned);
+    const { deadContainers, rewrittenContainers, deadBytes, rewrittenBytes, rewrittenLiveBytes } = planned;
+    this.#report = {
+      ...this.#report,
+      removedContainers: deadContainers + rewrittenContainers,
+      removedBytes: deadBytes + rewrittenBytes,
+      writtenBytes: rewrittenLiveBytes,
+    };
+    return this.#done("planned");
+  }
+
+  async run(): Promise<PruneReport> {
+    let generation = readGeneration(this.#parts);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (generation?.isFinished === false) {
+        const outcome = await this.#finish(generation, false);
+        if (outcome.kind === "waiting") return this.#waiting(outcome);
+      }
+      const after = generation?.number ?? 0;
+      const outcome = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: false, after });
+      this.#takePlan(outcome);
+      if (outcome.kind === "nothing") return this.#done(this.#report.removedContainers > 0 ? "done" : "nothing");
+      const { writtenContainers, writtenBytes } = this.#report;
+      this.#report = {
+        ...this.#report,
+        writtenContainers: writtenContainers + outcome.writtenContainers,
+        writtenBytes: writtenBytes + outcome.writtenBytes,
+      };
+      generation = readGeneration(this.#parts);
+      if (outcome.kind === "overtaken" || generation?.number !== after + 1) continue;
+      if (!generation.isFinished) {
+        const finished = await this.#finish(generation, true);
+        if (finished.kind === "waiting") return this.#waiting(finished);
+      }
+      return this.#done("done");
+    }
+    throw new HoldfastError("REPOSITORY_WRITE_FAILED", {
+      message: `Other collections were faster ${ATTEMPTS} times`,
+      retry: "later",
+      hint: "They do the same work. Nothing is left undone that the next run would not do.",
+    });
+  }
+
+  get #maxUnused(): number {
+    return this.#options.maxUnused ?? DEFAULT_MAX_UNUSED;
+  }
+
+  async #finish(generation: Generation, isFresh: boolean): Promise<FinishOutcome> {
+    let outcome: FinishOutcome;
+    try {
+      outcome = await finishGeneration(this.#parts, generation, { assumeDead: this.#options.assumeDead ?? [], isFresh });
+    } catch (error) {
+      // What another collection removes under our hands looks like damage.
+      if (!(error instanceof HoldfastError) || !this.#isOver(generation)) throw error;
+      outcome = { kind: "finished", removedContainers: 0, removedBytes: 0, rescuedSegments: 0, rescuedBytes: 0 };
+    }
+    if (outcome.kind === "waiting") return outcome;
+    this.#opened.refreshIndex();
+    await this.#tidy();
+    const { removedContainers, removedBytes, rescuedSegments, writtenBytes } = this.#report;
+    this.#report = {
+      ...this.#report,
+      removedContainers: removedContainers + outcome.removedContainers,
+      removedBytes: removedBytes + outcome.removedBytes,
+      rescuedSegments: rescuedSegments + outcome.rescuedSegments,
+      writtenBytes: writtenBytes + outcome.rescuedBytes,
+      finishedEarlier: this.#report.finishedEarlier || !isFresh,
+    };
+    return outcome;
+  }
+
+  #isOver({ number }: Generation): boolean {
+    const now = readGeneration(this.#parts);
+    return now !== undefined && (now.number > number || (now.number === number && now.isFinished));
+  }
+
+  /** The containers are gone; a failure to keep the index small must not make that a failure. */
+  async #tidy(): Promise<void> {
+    try {
+      await tidyIndex(this.#parts.index);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      this.#options.onNotice?.(`The index could not be tidied: ${error.message}`);
+    }
+  }
+
+  #takePlan(outcome: CondemnOutcome): void {
+    const { liveBytes, storedBytes, deadContainers, deadBytes, rewrittenContainers, rewrittenBytes, unusedBytes } = outcome;
+    const plan = { liveBytes, storedBytes, deadContainers, deadBytes, rewrittenContainers, rewrittenBytes, unusedBytes };
+    this.#report = { ...this.#report, ...plan };
+  }
+
+  #waiting(outcome: Extract<FinishOutcome, { kind: "waiting" }>): PruneReport {
+    const waitingFor = outcome.sessions.map(({ session, writer }) => ({
+      session,
+      host: writer?.host,
+      processId: writer?.processId,
+      startedAtMs: writer?.startedAtMs,
+    }));
+    this.#report = { ...this.#report, waitingFor };
+    return this.#done("waiting");
+  }
+
+  #done(outcome: PruneReport["outcome"]): PruneReport {
+    return { outcome, ...this.#report, durationMs: this.#opened.services.clock.elapsedMs() - this.#startedMs };
+  }
+}
+
+const NOTHING: Omit<PruneReport, "outcome" | "durationMs"> = {
+  storedBytes: 0,
+  liveBytes: 0,
+  unusedBytes: 0,
+  deadContainers: 0,
+  deadBytes: 0,
+  rewrittenContainers: 0,
+  rewrittenBytes: 0,
+  writtenContainers: 0,
+  writtenBytes: 0,
+  rescuedSegments: 0,
+  removedContainers: 0,
+  removedBytes: 0,
+  finishedEarlier: false,
+  waitingFor: [],
+};

@@ -1,0 +1,360 @@
+// Collection: removing what no image needs while backups go on (docs/design/collection.md). Here is the order of things; a
+// step begins when the one before is durable.
+//
+//   condemn   mark, census, choice; the needed part of chosen containers into new ones; proof; record "condemned"
+//   finish    wait for the writers that may not know; rescue what they used of it; the index without it; proof; removal
+//
+// Whatever goes wrong, nothing has been removed before the proof of `finish`, and the next collection goes on from there.
+
+import { HoldfastError } from "../../base/errors.ts";
+import type { Fingerprinter, LoadBlake } from "../../engine/engine.ts";
+import { CONDEMNED_LIMIT } from "../../formats/collection-record.ts";
+import type { CondemnedRecord } from "../../formats/collection-record.ts";
+import type { ContainerName, TemporaryNames, Volume, VolumeId } from "../../media/media.ts";
+import type { ImageId, ImageRoot } from "../../model/image.ts";
+import type { Files } from "../../platform/files.ts";
+import type { Host } from "../../platform/host.ts";
+import type { Random } from "../../platform/random.ts";
+import { containerKey, openLiveRuns, rebuildIndex } from "../central-index.ts";
+import type { ContainerContents, ContainerSet, RunName, WritableIndexLocation } from "../central-index.ts";
+import { RunReader } from "../central-index.ts";
+import { readCheckpoints } from "../checkpoints.ts";
+import { readAllImages } from "../images.ts";
+import type { FingerprintKind, KeyRing } from "../key-ring.ts";
+import type { RepositoryLayout } from "../layout.ts";
+import type { PageSource } from "../pages.ts";
+import type { Session } from "../sessions.ts";
+import { Census, containerSetOf } from "./census.ts";
+import type { CensusContainer } from "./census.ts";
+import { chooseContainers } from "./choose-containers.ts";
+import { highestGeneration, publishStep, withdrawCondemnation } from "./generations.ts";
+import { markSegments, sharesOf } from "./mark.ts";
+import { rewriteContainers } from "./rewrite-containers.ts";
+
+export type CollectionPhase = "mark" | "count" | "rewrite" | "rescue" | "remove";
+
+export interface CollectionParts {
+  readonly files: Files;
+  readonly layout: RepositoryLayout;
+  readonly keyRing: KeyRing;
+  readonly random: Random;
+  readonly host: Host;
+  readonly session: Session;
+  /** Writable. */
+  readonly volumes: readonly Volume[];
+  /** The one of them that new containers are written to. */
+  readonly target: Volume;
+  readonly index: WritableIndexLocation;
+  /** Finds pages in condemned containers too. Reads what index runs were written since, when something is missing. */
+  readonly source: PageSource;
+  readonly fingerprinters: Readonly<Record<FingerprintKind, Fingerprinter>>;
+  readonly loadBlake: LoadBlake;
+  /** What one container says of itself. Throws what is wrong with it. */
+  readonly readContents: (volume: Volume, name: ContainerName) => Promise<ContainerContents>;
+  /** So many fingerprints are held in memory at a time, about 40 bytes each. */
+  readonly segmentsInMemory?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((phase: CollectionPhase, done: number, total: number) => void) | undefined;
+}
+
+const SEGMENTS_IN_MEMORY = 4_000_000;
+const PAGES_PER_TURN = 64;
+
+/** What images and checkpoints there are. All of their records can be read, or it throws. */
+export interface Roots {
+  readonly images: ReadonlyMap<string, ImageRoot>;
+  readonly checkpoints: ReadonlyMap<string, ImageRoot>;
+}
+
+export async function readRoots({ volumes, keyRing }: CollectionParts): Promise<Roots> {
+  const images = await readAllImages({ volumes, keyRing });
+  const checkpoints = await readCheckpoints({ volumes, keyRing });
+  const [damaged] = [...images.damaged, ...checkpoints.damaged];
+  if (damaged !== undefined) {
+    throw new HoldfastError(damaged.problem.code, {
+      message: `Cannot tell what is still needed: ${damaged.problem.message}`,
+      context: { record: damaged.name },
+      hint: "Nothing was removed. Bring the record back from another copy, or run `holdfast repair`; then try again.",
+      cause: damaged.problem,
+    });
+  }
+  const rootsOf = (records: ReadonlyMap<string, { readonly root: ImageRoot }>): ReadonlyMap<string, ImageRoot> =>
+    new Map([...records].map(([name, { root }]) => [name, root]));
+  return { images: rootsOf(images.records), checkpoints: rootsOf(checkpoints.records) };
+}
+
+export interface PlannedCollection {
+  readonly liveBytes: number;
+  readonly storedBytes: number;
+  readonly deadContainers: number;
+  readonly deadBytes: number;
+  readonly rewrittenContainers: number;
+  readonly rewrittenBytes: number;
+  /** What of those is still needed. */
+  readonly rewrittenLiveBytes: number;
+  /** What stays unused in containers that are left alone. */
+  readonly unusedBytes: number;
+}
+
+export interface CondemnOptions {
+  /** 0 to 1. */
+  readonly maxUnused: number;
+  readonly dryRun: boolean;
+  /**
+   * The highest generation, 0 for none; it was finished when the caller saw it. Ours is the next one, whatever others do
+   * meanwhile: two collections that have marked at once could each have condemned what the other counts on.
+   */
+  readonly after: number;
+}
+
+export type CondemnOutcome = PlannedCollection & {
+  /** "overtaken": another collection has condemned something meanwhile; look again. */
+  readonly kind: "planned" | "nothing" | "condemned" | "overtaken";
+  readonly writtenContainers: number;
+  readonly writtenBytes: number;
+};
+
+/**
+ * Decides what to remove and condemns it. Nothing is removed yet. Throws when anything cannot be read or is missing: then
+ * nothing is condemned either.
+ */
+export async function condemn(parts: CollectionParts, options: CondemnOptions): Promise<CondemnOutcome> {
+  const generation = options.after + 1;
+  if (!options.dryRun) await adoptContainers(parts);
+  // Containers, images, index, containers: what an image needs was indexed before it, what the index names was there before.
+  const before = await listContainers(parts);
+  const roots = await readRoots(parts);
+  const { readers } = openLiveRuns(parts.index);
+  const opened = [...readers];
+  try {
+    const present = await listContainers(parts);
+    const census = await countRoots(parts, readers, [...roots.images.values(), ...roots.checkpoints.values()], new Set());
+    const counted = census.containers();
+    requirePresent(parts, counted, present);
+    // What is newer than the list of images is left alone: a backup is writing it.
+    const containers = counted.map((container) =>
+      before.has(containerKey(container.volumeId, container.container))
+        ? container
+        : { ...container, liveBytes: container.storedBytes },
+    );
+    const choice = chooseContainers(containers, { maxUnused: options.maxUnused, limit: CONDEMNED_LIMIT });
+    const dead = choice.dead.map((number) => containers[number] as CensusContainer);
+    const rewritten = choice.rewritten.map((number) => containers[number] as CensusContainer);
+    const planned: PlannedCollection = {
+      liveBytes: choice.liveBytes,
+      storedBytes: sumOf(containers, "storedBytes"),
+      deadContainers: dead.length,
+      deadBytes: sumOf(dead, "storedBytes"),
+      rewrittenContainers: rewritten.length,
+      rewrittenBytes: sumOf(rewritten, "storedBytes"),
+      rewrittenLiveBytes: sumOf(rewritten, "liveBytes"),
+      unusedBytes: choice.unusedBytes,
+    };
+    const nothingWritten = { writtenContainers: 0, writtenBytes: 0 };
+    if (options.dryRun) return { kind: "planned", ...planned, ...nothingWritten };
+    if (dead.length + rewritten.length === 0) return { kind: "nothing", ...planned, ...nothingWritten };
+
+    const chosen = new Uint8Array(containers.length);
+    for (const number of choice.rewritten) chosen[number] = 1;
+    const written = await storeAnew(parts, census, chosen, "rewrite");
+    for (const name of written.runs) opened.push(openRun(parts, name));
+    const condemned = [...dead, ...rewritten];
+    requireNoneLost(await census.countLost(opened.slice(readers.length), containerSetOf(condemned)));
+
+    const record: CondemnedRecord = {
+      step: "condemned",
+      generation,
+      containers: condemned.map(({ volumeId, container }) => ({ volume: volumeId, container })),
+      images: [...roots.images.keys()] as ImageId[],
+      checkpoints: [...roots.checkpoints.keys()],
+    };
+    parts.signal?.throwIfAborted();
+    const outcome = { ...planned, writtenContainers: written.containers, writtenBytes: written.bytes };
+    parts.session.requireNotEnded();
+    const isOurs = await publishStep({ ...parts, temporaryNames: temporaryNamesOf(parts) }, record);
+    if (!isOurs) return { kind: "overtaken", ...outcome };
+    if (highestGeneration(parts) > generation) {
+      withdrawCondemnation(parts, generation);
+      return { kind: "overtaken", ...outcome };
+    }
+    return { kind: "condemned", ...outcome };
+  } finally {
+    for (const reader of opened) reader.close();
+  }
+}
+
+export function temporaryNamesOf({ session }: CollectionParts): TemporaryNames {
+  return session.temporaryNames;
+}
+
+/** Mark and census over `roots`. Throws when something that they need is nowhere. */
+export async function countRoots(
+  parts: CollectionParts,
+  readers: readonly RunReader[],
+  roots: readonly ImageRoot[],
+  condemned: ContainerSet,
+): Promise<Census> {
+  const census = await Census.begin(readers, condemned, parts.signal);
+  const expected = readers.reduce((sum, { counts }) => sum + counts.segments, 0);
+  const shares = sharesOf(Math.max(1, Math.ceil(expected / (parts.segmentsInMemory ?? SEGMENTS_IN_MEMORY))));
+  const phase = condemned.size > 0 ? "rescue" : "mark";
+  const total = roots.length * shares.length;
+  let missing = 0;
+  for (const [pass, share] of shares.entries()) {
+    const live = await markSegments({
+      source: parts.source,
+      roots,
+      share,
+      expected: Math.min(expected, Math.ceil(expected / shares.length) * 2),
+      turn: turnsOf(parts),
+      onImage: (done) => parts.onProgress?.(phase, pass * roots.length + done, total),
+    });
+    missing += await census.count(live, share);
+  }
+  requireNoneLost(missing);
+  return census;
+}
+
+/** Local pages come without waiting: nobody else would ever get a turn, not even the signal to stop. */
+function turnsOf({ signal }: CollectionParts): () => Promise<void> {
+  let until = PAGES_PER_TURN;
+  return async () => {
+    if (--until > 0) return;
+    until = PAGES_PER_TURN;
+    await new Promise((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
+  };
+}
+
+function requireNoneLost(count: number): void {
+  if (count === 0) return;
+  throw new HoldfastError("SEGMENT_MISSING", {
+    message: `${count} segments that images need are in no container: nothing is removed from a repository that is not whole`,
+    context: { count },
+    hint: "Run `holdfast verify` to see which images are affected, then `holdfast repair`.",
+  });
+}
+
+interface Stored {
+  readonly runs: readonly RunName[];
+  readonly containers: number;
+  readonly bytes: number;
+  readonly segments: number;
+}
+
+/** The live copies in the chosen containers into new ones, and those into the index; durable when it resolves. */
+export async function storeAnew(
+  parts: CollectionParts,
+  census: Census,
+  chosen: Uint8Array,
+  phase: CollectionPhase,
+): Promise<Stored> {
+  const places = census.placesIn(chosen);
+  if (places.length === 0) return { runs: [], containers: 0, bytes: 0, segments: 0 };
+  const containers = census.containers().filter((_, number) => chosen[number] === 1);
+  const rewritten = await rewriteContainers(
+    {
+      volumes: volumesById(parts),
+      target: parts.target,
+      keyRing: parts.keyRing,
+      random: parts.random,
+      fingerprinters: parts.fingerprinters,
+      loadBlake: parts.loadBlake,
+      signal: parts.signal,
+      onContainer: (done, total) => parts.onProgress?.(phase, done, total),
+    },
+    containers,
+    places,
+  );
+  const { runs } = await rebuildIndex({ ...parts.index, containers: asStream(rewritten.containers) });
+  return { runs, containers: rewritten.containers.length, bytes: rewritten.storedBytes, segments: rewritten.segments };
+}
+
+async function* asStream(contents: readonly ContainerContents[]): AsyncGenerator<ContainerContents> {
+  yield* contents;
+}
+
+function openRun(parts: CollectionParts, name: RunName): RunReader {
+  const reader = RunReader.open(parts.index, name);
+  if (reader !== undefined) return reader;
+  throw new HoldfastError("REPOSITORY_READ_FAILED", {
+    message: "The index changed while it was read: another process has merged what was just written",
+    retry: "now",
+    hint: "Nothing was removed. Try again.",
+  });
+}
+
+function volumesById({ volumes }: CollectionParts): ReadonlyMap<VolumeId, Volume> {
+  return new Map(volumes.map((volume) => [volume.id, volume]));
+}
+
+export async function listContainers({ volumes }: CollectionParts): Promise<ContainerSet> {
+  const present = new Set<string>();
+  for (const volume of volumes) for (const name of await volume.listContainers()) present.add(containerKey(volume.id, name));
+  return present;
+}
+
+/** The index may name nothing that is not there: whatever is gone would count as kept. */
+export function requirePresent(
+  { volumes }: CollectionParts,
+  containers: Iterable<{ readonly volumeId: VolumeId; readonly container: ContainerName }>,
+  present: ContainerSet,
+): void {
+  const available = new Set<string>(volumes.map(({ id }) => id));
+  const missing: string[] = [];
+  for (const { volumeId, container } of containers) {
+    if (!available.has(volumeId)) {
+      throw new HoldfastError("VOLUME_UNAVAILABLE", {
+        message: `Cannot tell what is still needed: volume ${volumeId} is not available`,
+        retry: "later",
+        context: { volume: volumeId },
+        hint: "Nothing was removed. Mount the volume and try again.",
+      });
+    }
+    if (!present.has(containerKey(volumeId, container))) missing.push(container);
+  }
+  if (missing.length === 0) return;
+  throw new HoldfastError("SEGMENT_MISSING", {
+    message: `${missing.length} containers that the index knows are missing, among them ${missing[0]}: nothing is removed from a repository that is not whole`,
+    context: { container: missing[0], count: missing.length },
+    hint: "Run `holdfast verify` to see which images are affected, then `holdfast repair`.",
+  });
+}
+
+/** Takes containers that no run knows into the index, as a backup does: left by a killed writer, they are to be removed like any other. */
+export async function adoptContainers(parts: CollectionParts, only?: ContainerSet): Promise<void> {
+  const { readers } = openLiveRuns(parts.index);
+  const known = new Set<string>();
+  try {
+    const census = await Census.begin(readers, new Set(), parts.signal);
+    for (const { volumeId, container } of census.containers()) known.add(containerKey(volumeId, container));
+  } finally {
+    for (const reader of readers) reader.close();
+  }
+  const unknown: { readonly volume: Volume; readonly name: ContainerName }[] = [];
+  for (const volume of parts.volumes) {
+    for (const name of await volume.listContainers()) {
+      const key = containerKey(volume.id, name);
+      if (!known.has(key) && (only === undefined || only.has(key))) unknown.push({ volume, name });
+    }
+  }
+  if (unknown.length > 0) await rebuildIndex({ ...parts.index, containers: contentsOf(parts, unknown) });
+}
+
+async function* contentsOf(
+  parts: CollectionParts,
+  places: readonly { readonly volume: Volume; readonly name: ContainerName }[],
+): AsyncGenerator<ContainerContents> {
+  for (const { volume, name } of places) {
+    try {
+      yield await parts.readContents(volume, name);
+    } catch (error) {
+      // Damaged, or removed meanwhile. What no run knows is needed by no image: left to `verify`.
+      if (!(error instanceof HoldfastError)) throw error;
+    }
+  }
+}
+
+function sumOf(containers: readonly CensusContainer[], field: "storedBytes" | "liveBytes"): number {
+  return containers.reduce((sum, container) => sum + container[field], 0);
+}

@@ -1,0 +1,173 @@
+// The second half of a collection: a generation that was condemned is brought to its end, by whoever comes first, however
+// often it was interrupted. Every step can be repeated.
+
+import { HoldfastError } from "../../base/errors.ts";
+import type { ContainerName, VolumeId } from "../../media/media.ts";
+import { containerKey, dropContainers, openLiveRuns } from "../central-index.ts";
+import type { ContainerSet } from "../central-index.ts";
+import { clearDeadSessions, endSession, isRegistered, listSessions } from "../sessions.ts";
+import type { Writer } from "../sessions.ts";
+import { Census } from "./census.ts";
+import {
+  adoptContainers,
+  countRoots,
+  listContainers,
+  readRoots,
+  requirePresent,
+  storeAnew,
+  temporaryNamesOf,
+} from "./collection.ts";
+import type { CollectionParts } from "./collection.ts";
+import { clearGenerationsBefore, publishStep, readGeneration } from "./generations.ts";
+import type { Generation } from "./generations.ts";
+
+/** A writer that a generation waits for. */
+export interface AwaitedSession {
+  readonly session: string;
+  /** Undefined when its file cannot be read. */
+  readonly writer: Writer | undefined;
+}
+
+export type FinishOutcome =
+  /** The containers are still there: these writers may count on them. */
+  | { readonly kind: "waiting"; readonly sessions: readonly AwaitedSession[] }
+  | {
+      readonly kind: "finished";
+      readonly removedContainers: number;
+      readonly removedBytes: number;
+      readonly rescuedSegments: number;
+      readonly rescuedBytes: number;
+    };
+
+export interface FinishOptions {
+  /** Writers of these machines are taken for dead. */
+  readonly assumeDead: readonly string[];
+  /** It was condemned, and proved complete, in this very run. */
+  readonly isFresh: boolean;
+}
+
+/** Throws when anything cannot be read or is missing; nothing is removed then. */
+export async function finishGeneration(
+  parts: CollectionParts,
+  generation: Generation,
+  options: FinishOptions,
+): Promise<FinishOutcome> {
+  const { number, condemned } = generation;
+  const sessions = await awaited(parts, generation, options);
+  if (sessions.length > 0) return { kind: "waiting", sessions };
+
+  const containers: ContainerSet = new Set(condemned.containers.map(({ volume, container }) => containerKey(volume, container)));
+  const rescued = await rescue(parts, generation, containers, options.isFresh);
+  await dropContainers({ ...parts.index, containers, ...(parts.signal === undefined ? {} : { signal: parts.signal }) });
+  await proveIndex(parts, containers);
+  parts.signal?.throwIfAborted();
+  parts.session.requireNotEnded();
+
+  let removedContainers = 0;
+  let removedBytes = 0;
+  for (const volume of parts.volumes) {
+    const names = condemned.containers.filter((place) => place.volume === volume.id).map(({ container }) => container);
+    const removed = await volume.removeContainers(names as ContainerName[]);
+    removedContainers += removed.count;
+    removedBytes += removed.bytes;
+    parts.onProgress?.("remove", removedContainers, condemned.containers.length);
+  }
+  const finished = { step: "finished", generation: number, removedContainers, removedBytes } as const;
+  // Taken already when another collection was faster: it has removed the same.
+  await publishStep({ ...parts, temporaryNames: temporaryNamesOf(parts) }, finished);
+  clearGenerationsBefore(parts, number);
+  return { kind: "finished", removedContainers, removedBytes, rescuedSegments: rescued.segments, rescuedBytes: rescued.bytes };
+}
+
+/**
+ * Whom the generation waits for. A writer registers first and looks for condemnations then. So one that is not in the list,
+ * which is made after the condemnation is durable, knows of it.
+ */
+async function awaited(
+  parts: CollectionParts,
+  generation: Generation,
+  { assumeDead }: FinishOptions,
+): Promise<readonly AwaitedSession[]> {
+  const { host, session: own } = parts;
+  clearDeadSessions(parts, host);
+  const waits = generation.waits ?? (await publishWaits(parts, generation));
+  const known = new Map(listSessions(parts, host).sessions.map((session) => [session.id, session]));
+  const waiting: AwaitedSession[] = [];
+  for (const id of waits.sessions) {
+    // We know of the condemnation: we are finishing it.
+    if (id === own.id) continue;
+    const session = known.get(id);
+    const isEnded = session?.alive === "elsewhere" && assumeDead.includes(session.writer.host);
+    if (isEnded || !isRegistered(parts, id)) {
+      // It ended, by itself or by somebody whose work may have been cut off.
+      endSession(parts, id);
+    } else {
+      waiting.push({ session: id, writer: session?.writer });
+    }
+  }
+  return waiting;
+}
+
+async function publishWaits(parts: CollectionParts, { number }: Generation): Promise<{ readonly sessions: readonly string[] }> {
+  const { sessions, unreadable } = listSessions(parts, parts.host);
+  const ids = [...sessions, ...unreadable].map(({ id }) => id).filter((id) => id !== parts.session.id);
+  const record = { step: "waits", generation: number, sessions: ids } as const;
+  if (await publishStep({ ...parts, temporaryNames: temporaryNamesOf(parts) }, record)) return record;
+  const now = readGeneration(parts);
+  if (now?.number === number && now.waits !== undefined) return now.waits;
+  throw new HoldfastError("REPOSITORY_READ_FAILED", {
+    message: `Generation ${number} of the collection was finished by another process just now`,
+    retry: "now",
+    hint: "Try again.",
+  });
+}
+
+/**
+ * Images that were not known when the generation was condemned may need segments that lie in its containers alone: those go into
+ * new containers and into the index. All images are looked at, unless that was done a moment ago: between a condemnation and its
+ * end may lie weeks in which anything was damaged. Resolves with how many segments there were.
+ */
+async function rescue(
+  parts: CollectionParts,
+  { condemned }: Generation,
+  containers: ContainerSet,
+  isFresh: boolean,
+): Promise<{ readonly segments: number; readonly bytes: number }> {
+  const { images, checkpoints } = await readRoots(parts);
+  const known = new Set<string>([...condemned.images, ...condemned.checkpoints]);
+  const isKnown = [...images.keys(), ...checkpoints.keys()].every((name) => known.has(name));
+  if (isFresh && isKnown) return { segments: 0, bytes: 0 };
+  // Somebody may have rebuilt the index without them.
+  await adoptContainers(parts, containers);
+  const { readers } = openLiveRuns(parts.index);
+  try {
+    const census = await countRoots(parts, readers, [...images.values(), ...checkpoints.values()], containers);
+    const chosen = Uint8Array.from(census.containers(), ({ volumeId, container }) =>
+      containers.has(containerKey(volumeId, container)) ? 1 : 0,
+    );
+    return await storeAnew(parts, census, chosen, "rescue");
+  } finally {
+    for (const reader of readers) reader.close();
+  }
+}
+
+/** The last look before the first removal: everything the index names is there, and nothing of it is condemned. */
+async function proveIndex(parts: CollectionParts, condemned: ContainerSet): Promise<void> {
+  const { readers } = openLiveRuns(parts.index);
+  const named: { readonly volumeId: VolumeId; readonly container: ContainerName }[] = [];
+  try {
+    const census = await Census.begin(readers, condemned, parts.signal);
+    named.push(...census.containers());
+  } finally {
+    for (const reader of readers) reader.close();
+  }
+  for (const { volumeId, container } of named) {
+    if (!condemned.has(containerKey(volumeId, container))) continue;
+    throw new HoldfastError("REPOSITORY_READ_FAILED", {
+      message: `The index names container ${container} again, which is condemned: another process writes to it`,
+      retry: "later",
+      hint: "Nothing was removed. Try again when no other process works on the repository.",
+    });
+  }
+  requirePresent(parts, named, await listContainers(parts));
+}

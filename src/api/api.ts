@@ -140,21 +140,21 @@ function repositoryOver(opened: Opened, location: string, onNotice: (notice: str
     inspect: (what) => inspectStored(opened, what),
 
     keySlots: () => Promise.resolve(listKeySlots(slots).slots.map(summaryOf)),
-    addKeySlot: async (passphrase, label) =>
-      summaryOf(await addKeySlot(slots, { masterKey: repository.unlocked.masterKey, passphrase, label, clock, random })),
+    addKeySlot: (passphrase, label) =>
+      inSession(opened, async ({ temporaryNames }) => {
+        const { masterKey } = repository.unlocked;
+        return summaryOf(await addKeySlot(slots, { masterKey, passphrase, label, clock, random, temporaryNames }));
+      }),
     removeKeySlot: async (id) => {
       removeKeySlot(slots, id);
     },
-    changePassphrase: async (passphrase) => {
-      const added = await changePassphrase(slots, {
-        unlocked: { ...repository.unlocked, slotId: currentSlot },
-        passphrase,
-        clock,
-        random,
-      });
-      currentSlot = added.id;
-      return summaryOf(added);
-    },
+    changePassphrase: (passphrase) =>
+      inSession(opened, async ({ temporaryNames }) => {
+        const unlocked = { ...repository.unlocked, slotId: currentSlot };
+        const added = await changePassphrase(slots, { unlocked, passphrase, clock, random, temporaryNames });
+        currentSlot = added.id;
+        return summaryOf(added);
+      }),
 
     close,
     [Symbol.asyncDispose]: close,

@@ -2,7 +2,7 @@
 // then looks for condemned containers. In this order: a collection waits for every writer that was registered before it
 // looked, and any other writer knows what is condemned and counts on nothing of it.
 
-import { clearDeadSessions, containerKey, readGeneration, startSession } from "../repository/repository.ts";
+import { clearDeadSessions, clearUnownedFiles, containerKey, readGeneration, startSession } from "../repository/repository.ts";
 import type { ContainerSet, Generation, Session } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
 
@@ -22,6 +22,7 @@ export async function inSession<T>(opened: Opened, work: (session: WritingSessio
   // The index is derived: whoever removed all of it has lost no more than time.
   files.makeDirectory(layout.index);
   clearDeadSessions(place, host);
+  clearUnownedFiles(place);
   const session = await startSession({ ...place, host, clock, random });
   try {
     const generation = readGeneration({ ...place, keyRing });

@@ -9,8 +9,8 @@ import { nodeFiles } from "../platform/node-files.ts";
 import { createDirectoryVolume, openDirectoryVolume } from "./directory-volume.ts";
 import type { DirectoryVolume } from "./directory-volume.ts";
 import { temporaryNames } from "./publish.ts";
-import { SimulatedDisk } from "./testing.ts";
-import type { Survival } from "./testing.ts";
+import { SimulatedFiles } from "../platform/simulated-files.ts";
+import type { Survival } from "../platform/simulated-files.ts";
 import type { VolumeId } from "./volume.ts";
 import { coded, describeVolumeContract, nameOf, pattern, publishContainer } from "./volume.contract.ts";
 
@@ -33,7 +33,7 @@ function newPath(): string {
 }
 
 describeVolumeContract("directory volume", () => makeVolume(nodeFiles(), newPath()));
-describeVolumeContract("directory volume on a simulated disk", () => makeVolume(new SimulatedDisk(), "/volume"));
+describeVolumeContract("directory volume on a simulated disk", () => makeVolume(new SimulatedFiles(), "/volume"));
 
 test("containers lie in directories by their first two digits, read-only, and no temporary file stays", async () => {
   const path = newPath();
@@ -75,7 +75,7 @@ test("a volume that has a label already is not labelled again", async () => {
 });
 
 test("a record whose bytes have changed is refused, by name", async () => {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   const volume = await makeVolume(disk, "/volume");
   const name = await volume.publishRecord("images", pattern(100));
   disk.tamper(`/volume/images/${name}`, (bytes) => bytes.fill(0, 50, 51));
@@ -86,7 +86,7 @@ test("a record whose bytes have changed is refused, by name", async () => {
 });
 
 test("a container of the right name and the wrong size is replaced by the right one", async () => {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   const volume = await makeVolume(disk, "/volume");
   const name = await publishContainer(volume, pattern(100));
   disk.tamper(`/volume/containers/${name.slice(0, 2)}/${name}`, (bytes) => bytes.subarray(0, 40));
@@ -129,7 +129,7 @@ test("whatever call fails, and whatever the power loss leaves, a container or re
     acknowledged.push(await publishContainer(volume, bytes));
     acknowledged.push(await volume.publishRecord("images", bytes));
   };
-  const made = new SimulatedDisk();
+  const made = new SimulatedFiles();
   await makeVolume(made, "/volume");
   let states = 0;
   for (const kind of ["once", "for good"] as const) {

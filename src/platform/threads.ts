@@ -3,9 +3,11 @@
 import { isMainThread, parentPort, Worker, workerData, type ResourceLimits, type Transferable } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import { HoldfastError, messageOf } from "../base/errors.ts";
+import { startInThisThread } from "./worker-in-this-thread.ts";
+import type { WorkerInThisThread } from "./worker-in-this-thread.ts";
 
-/** A file, or in a single-file executable the text of a CommonJS script. */
-export type WorkerEntry = URL | { readonly code: string };
+/** A file; in a single-file executable the text of a CommonJS script; in a simulation a function, which gets no thread of its own. */
+export type WorkerEntry = URL | { readonly code: string } | WorkerInThisThread;
 
 export interface WorkerOptions {
   readonly entry: WorkerEntry;
@@ -35,7 +37,12 @@ export interface WorkerThread<In, Out> {
 
 /** Starts `count` workers, numbered from 0. */
 export function startWorkers<In, Out>(options: WorkerOptions): readonly WorkerThread<In, Out>[] {
-  return Array.from({ length: options.count }, (_, index) => new StartedWorker<In, Out>(options, index));
+  const { entry } = options;
+  return Array.from({ length: options.count }, (_, index) =>
+    "serve" in entry
+      ? startInThisThread<In, Out>(entry, index, options.workerData)
+      : new StartedWorker<In, Out>(options, entry, index),
+  );
 }
 
 class StartedWorker<In, Out> implements WorkerThread<In, Out> {
@@ -50,9 +57,9 @@ class StartedWorker<In, Out> implements WorkerThread<In, Out> {
   #failure: HoldfastError | undefined;
   #failureListener: ((error: HoldfastError) => void) | undefined;
 
-  constructor(options: WorkerOptions, index: number) {
+  constructor(options: WorkerOptions, entry: Exclude<WorkerEntry, WorkerInThisThread>, index: number) {
     this.index = index;
-    const { entry, resourceLimits } = options;
+    const { resourceLimits } = options;
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
     const inside: WorkerStart = { index, stopFlag: this.#stopFlag, data: options.workerData };
     const given = { workerData: inside, ...(resourceLimits === undefined ? {} : { resourceLimits }) };

@@ -5,7 +5,7 @@ import { BlockSealer } from "../engine/engine.ts";
 import { seededRandom } from "../engine/testing.ts";
 import { BLOCK_DATA, BLOCK_METADATA, type BlockIdentity } from "../formats/block.ts";
 import { blockIdentityAt } from "../formats/container-directory.ts";
-import { SimulatedDisk } from "../media/testing.ts";
+import { SimulatedFiles } from "../platform/simulated-files.ts";
 import type { ContainerName, Volume } from "../media/media.ts";
 import { ContainerReader, type ContainerListing } from "./container-reader.ts";
 import {
@@ -21,7 +21,7 @@ import {
 const reader = new ContainerReader({ sealer: testSealer(), repositoryId: TEST_REPOSITORY_ID });
 
 async function smallContainer() {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   const volume = await makeTestVolume(disk);
   const writer = testWriter(volume);
   for (const block of [testBlock(1, 30, 40), testBlock(2, 25)]) appendTestBlock(writer, block);
@@ -117,7 +117,7 @@ test("the errors say what is wrong and where", async () => {
 });
 
 test("a directory takes two small reads, or three when it is a long one", async () => {
-  const volume = await makeTestVolume(new SimulatedDisk());
+  const volume = await makeTestVolume(new SimulatedFiles());
   const reads: number[] = [];
   const counting: Pick<Volume, "id" | "name" | "containerSize" | "readContainer"> = {
     id: volume.id,

@@ -10,7 +10,7 @@ import { BLOCK_DATA, BLOCK_METADATA, decodeBlockPayload, type BlockIdentity, typ
 import { CONTAINER_METADATA } from "../formats/container.ts";
 import { MAX_BLOCK_SEGMENTS } from "../formats/container-directory.ts";
 import type { ContainerName } from "../media/media.ts";
-import { SimulatedDisk } from "../media/testing.ts";
+import { SimulatedFiles } from "../platform/simulated-files.ts";
 import { checkContainerContents } from "./central-index.ts";
 import { ContainerReader } from "./container-reader.ts";
 import {
@@ -30,7 +30,7 @@ const reader = new ContainerReader({ sealer: testSealer(), repositoryId: TEST_RE
 const blocks = [testBlock(1, 1000), testBlock(2, 1, 70_000, 300), testBlock(3, 40, 50), testBlock(4, 200_000)];
 
 test("a container is found under the hash of its bytes, and its tables are those of its directory", async () => {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   const volume = await makeTestVolume(disk);
   const writer = testWriter(volume);
   const placements = blocks.map((block) => appendTestBlock(writer, block));
@@ -56,7 +56,7 @@ test("a container is found under the hash of its bytes, and its tables are those
 });
 
 test("every block comes back, of whatever kind, codec and segments", async () => {
-  const volume = await makeTestVolume(new SimulatedDisk());
+  const volume = await makeTestVolume(new SimulatedFiles());
   const writer = testWriter(volume, { kind: CONTAINER_METADATA, verifyBlocks: true });
   const wanted = [];
   for (const level of ["off", "fast", "best"] as const) {
@@ -76,7 +76,7 @@ test("every block comes back, of whatever kind, codec and segments", async () =>
 
 test("the worked example of docs/formats/container.md opens, and is written again to the same bytes", async () => {
   const example = workedExample("container.md");
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   const volume = await makeTestVolume(disk);
   let counter = 0;
   const random = { bytes: (count: number) => Uint8Array.from({ length: count }, () => counter++) };
@@ -105,7 +105,7 @@ test("the worked example of docs/formats/container.md opens, and is written agai
 });
 
 test("the tables may be moved to another thread without taking anything else along", async () => {
-  const writer = testWriter(await makeTestVolume(new SimulatedDisk()));
+  const writer = testWriter(await makeTestVolume(new SimulatedFiles()));
   appendTestBlock(writer, testBlock(1, 10, 20));
   const { blocks: columns, segments } = await writer.finish();
   const { offsets, storedLengths, plainLengths, identities, kinds, segmentCounts, ...noOther } = columns;
@@ -117,7 +117,7 @@ test("the tables may be moved to another thread without taking anything else alo
 });
 
 test("a container is full at its limit, directory included, and takes no more", async () => {
-  const writer = testWriter(await makeTestVolume(new SimulatedDisk()), { limitBytes: 100_000 });
+  const writer = testWriter(await makeTestVolume(new SimulatedFiles()), { limitBytes: 100_000 });
   const block = { plain: randomBytes(1, 30_000), segments: testBlock(1, 30_000).segments };
   const filled = [0, 1, 2, 3].map(() => {
     appendTestBlock(writer, block);
@@ -130,7 +130,7 @@ test("a container is full at its limit, directory included, and takes no more", 
 });
 
 test("a container of very many tiny segments is full by their number, and is read again", async () => {
-  const volume = await makeTestVolume(new SimulatedDisk());
+  const volume = await makeTestVolume(new SimulatedFiles());
   const writer = testWriter(volume, { limitBytes: 64 * 1024 * 1024 });
   const count = MAX_BLOCK_SEGMENTS;
   const plain = new Uint8Array(count);
@@ -143,7 +143,7 @@ test("a container of very many tiny segments is full by their number, and is rea
 });
 
 test("the next container is filled while the last one becomes durable", async () => {
-  const volume = await makeTestVolume(new SimulatedDisk());
+  const volume = await makeTestVolume(new SimulatedFiles());
   const random = seededRandom("two");
   const first = testWriter(volume, { random });
   appendTestBlock(first, blocks[0]!);
@@ -156,7 +156,7 @@ test("the next container is filled while the last one becomes durable", async ()
 
 test("whatever call fails, a container is published whole or not at all, and the writer takes no more work", async () => {
   for (let atCall = 1, completed = false; !completed; atCall++) {
-    const healthy = new SimulatedDisk();
+    const healthy = new SimulatedFiles();
     await makeTestVolume(healthy);
     const disk = healthy.afterPowerLoss("everything", { atCall, kind: "once" });
     const volume = openTestVolume(disk);
@@ -185,7 +185,7 @@ test("whatever call fails, a container is published whole or not at all, and the
 });
 
 test("a discarded container leaves nothing, and discarding later is harmless", async () => {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   const volume = await makeTestVolume(disk);
   const before = [...disk.contents().keys()];
   const writer = testWriter(volume);
@@ -224,7 +224,7 @@ test("a block that does not open to what went in is not written when blocks are 
     ["default", blocks[0]],
     ["best", blocks[3]],
   ] as const) {
-    const volume = await makeTestVolume(new SimulatedDisk());
+    const volume = await makeTestVolume(new SimulatedFiles());
     const sealer = new FaultySealer({
       blockKey: new Uint8Array(32).fill(1),
       repositoryId: TEST_REPOSITORY_ID,
@@ -239,7 +239,7 @@ test("a block that does not open to what went in is not written when blocks are 
 });
 
 test("an empty container is not published, and tables that do not fit a block are refused", async () => {
-  const volume = await makeTestVolume(new SimulatedDisk());
+  const volume = await makeTestVolume(new SimulatedFiles());
   await assert.rejects(testWriter(volume).finish(), /has a block/);
   const writer = testWriter(volume);
   const { plain, segments } = testBlock(1, 10, 20);

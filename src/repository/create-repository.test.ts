@@ -3,18 +3,18 @@ import { test } from "node:test";
 import { seededRandom } from "../engine/testing.ts";
 import { coded, publishContainer, pattern } from "../media/volume.contract.ts";
 import { temporaryNames } from "../media/media.ts";
-import { SimulatedDisk } from "../media/testing.ts";
-import type { Survival } from "../media/testing.ts";
+import { SimulatedFiles } from "../platform/simulated-files.ts";
+import type { Survival } from "../platform/simulated-files.ts";
 import { REPOSITORY_PATH as PATH, failingEachCall, makeRepository, openWith } from "./testing.ts";
 
-function write(disk: SimulatedDisk, path: string, text: string): void {
+function write(disk: SimulatedFiles, path: string, text: string): void {
   disk.makeDirectory(path.slice(0, path.lastIndexOf("/")));
   const file = disk.create(path);
   file.write(Buffer.from(text), 0);
 }
 
 test("a new repository opens with its passphrase and is empty", async () => {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   const created = await makeRepository(disk);
   const opened = await openWith(disk, "correct");
   assert.deepEqual(opened.id, created.id);
@@ -30,7 +30,7 @@ test("a new repository opens with its passphrase and is empty", async () => {
 });
 
 test("two repositories share no key, identifier or volume", async () => {
-  const [a, b] = [new SimulatedDisk(), new SimulatedDisk()];
+  const [a, b] = [new SimulatedFiles(), new SimulatedFiles()];
   await makeRepository(a, "same", "a");
   await makeRepository(b, "same", "b");
   const [first, second] = [await openWith(a, "same"), await openWith(b, "same")];
@@ -40,7 +40,7 @@ test("two repositories share no key, identifier or volume", async () => {
 });
 
 test("a directory that is a repository already is refused and left as it is", async () => {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   await makeRepository(disk);
   const before = disk.contents();
   await assert.rejects(makeRepository(disk, "other", "other"), coded("REPOSITORY_EXISTS"));
@@ -49,19 +49,19 @@ test("a directory that is a repository already is refused and left as it is", as
 
 test("a directory with other things, or a file, is refused and left as it is", async () => {
   for (const path of ["notes.txt", "keys/id_ed25519", "keys/0123456789abcdef", "volumes/data/x", "index/a", "sessions/b"]) {
-    const disk = new SimulatedDisk();
+    const disk = new SimulatedFiles();
     write(disk, `${PATH}/${path}`, "precious");
     const before = disk.contents();
     await assert.rejects(makeRepository(disk), coded("TARGET_CONFLICT"), path);
     assert.deepEqual(disk.contents(), before, path);
   }
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   write(disk, PATH, "a file");
   await assert.rejects(makeRepository(disk), coded("TARGET_CONFLICT"));
 });
 
 test("a repository that lost its record is not overwritten once it holds data", async () => {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   await makeRepository(disk);
   const volume = (await openWith(disk, "correct")).defaultVolume.writable(temporaryNames("00", seededRandom(1)));
   await publishContainer(volume, pattern(10));
@@ -72,14 +72,14 @@ test("a repository that lost its record is not overwritten once it holds data", 
 });
 
 test("the directory lost+found of a fresh file system does not matter", async () => {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   disk.makeDirectory(`${PATH}/lost+found`);
   await makeRepository(disk);
   await openWith(disk, "correct");
 });
 
 test("an empty passphrase is refused before anything is written", async () => {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   await assert.rejects(makeRepository(disk, ""), coded("USAGE"));
   assert.equal(disk.calls, 0);
 });
@@ -89,7 +89,7 @@ test("cut off or failing at any call, with any survival of a power loss, there i
   let none = 0;
   for (const kind of ["once", "for good"] as const) {
     const runs = await failingEachCall(async (atCall) => {
-      const disk = new SimulatedDisk({ fault: { atCall, kind } });
+      const disk = new SimulatedFiles({ fault: { atCall, kind } });
       const outcome = await makeRepository(disk, "first", `first ${atCall}`).then(
         () => "completed",
         () => "failed",

@@ -4,7 +4,7 @@ import { seededRandom } from "../engine/testing.ts";
 import { RECORD_ANNOTATION } from "../formats/sealed-record.ts";
 import { temporaryNames } from "../media/media.ts";
 import type { DirectoryVolume } from "../media/media.ts";
-import { SimulatedDisk } from "../media/testing.ts";
+import { SimulatedFiles } from "../platform/simulated-files.ts";
 import { coded } from "../media/volume.contract.ts";
 import type { ImageId, ImageRecord, StoredImage } from "../model/image.ts";
 import { checkedTags, listAnnotationNames, publishTags, readAnnotations } from "./annotations.ts";
@@ -17,14 +17,14 @@ const random = seededRandom("images");
 const clock = tickingClock();
 
 interface Place {
-  readonly disk: SimulatedDisk;
+  readonly disk: SimulatedFiles;
   readonly volume: DirectoryVolume;
   readonly volumes: readonly DirectoryVolume[];
   readonly keyRing: KeyRing;
 }
 
 async function place(): Promise<Place> {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   await makeRepository(disk);
   const { defaultVolume, keyRing } = await openWith(disk, "correct");
   const volume = defaultVolume.writable(temporaryNames("0000000000000000", random));
@@ -132,7 +132,7 @@ test("a record of another type or repository does not pass for an image", async 
   const where = await place();
   const annotation = sealRecordFile(where.keyRing, random, RECORD_ANNOTATION, Buffer.from("{}"));
   await where.volume.publishRecord("images", annotation);
-  const elsewhere = new SimulatedDisk();
+  const elsewhere = new SimulatedFiles();
   await makeRepository(elsewhere, "correct", "elsewhere");
   const other = await openWith(elsewhere, "correct");
   const volume = other.defaultVolume.writable(temporaryNames("00", random));

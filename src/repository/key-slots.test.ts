@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { viewOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { seededRandom } from "../engine/testing.ts";
-import { SimulatedDisk } from "../media/testing.ts";
-import type { Survival } from "../media/testing.ts";
+import { SimulatedFiles } from "../platform/simulated-files.ts";
+import type { Survival } from "../platform/simulated-files.ts";
 import { coded } from "../media/volume.contract.ts";
 import {
   DEFAULT_KDF,
@@ -25,7 +25,7 @@ const REPOSITORY_ID = seededRandom("repository").bytes(16);
 const layout = repositoryLayout("/r");
 const clock = tickingClock();
 
-function place(disk = new SimulatedDisk()): KeySlotsPlace & { readonly files: SimulatedDisk } {
+function place(disk = new SimulatedFiles()): KeySlotsPlace & { readonly files: SimulatedFiles } {
   disk.makeDirectory(layout.keys);
   return { files: disk, layout, repositoryId: REPOSITORY_ID };
 }
@@ -262,7 +262,7 @@ test("with no usable slot the error says why: none, damaged, foreign, newer", as
     return bytes;
   });
   await assert.rejects(unlockKeySlots(newer, "x"), coded("REPOSITORY_TOO_NEW"));
-  const missing = { files: new SimulatedDisk(), layout, repositoryId: REPOSITORY_ID };
+  const missing = { files: new SimulatedFiles(), layout, repositoryId: REPOSITORY_ID };
   await assert.rejects(unlockKeySlots(missing, "x"), coded("REPOSITORY_DAMAGED"));
 });
 
@@ -334,7 +334,7 @@ function flipped(bytes: Uint8Array, bit: number): Uint8Array {
 }
 
 /** The disk, with something happening right after every call of one method. */
-function interposed(disk: SimulatedDisk, method: keyof SimulatedDisk, after: (...parameters: unknown[]) => void): SimulatedDisk {
+function interposed(disk: SimulatedFiles, method: keyof SimulatedFiles, after: (...parameters: unknown[]) => void): SimulatedFiles {
   return new Proxy(disk, {
     get: (_, name) => {
       const value: unknown = Reflect.get(disk, name, disk);

@@ -8,7 +8,7 @@ import { hexOf, viewOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { seededRandom } from "../engine/testing.ts";
 import { temporaryNames } from "../media/media.ts";
-import { SimulatedDisk } from "../media/testing.ts";
+import { SimulatedFiles } from "../platform/simulated-files.ts";
 import { coded } from "../media/volume.contract.ts";
 import { nodeFiles } from "../platform/node-files.ts";
 import { nodeHost } from "../platform/node-host.ts";
@@ -22,13 +22,13 @@ import { startSession } from "./sessions.ts";
 import { REPOSITORY_PATH as PATH, WEAK_KDF, imageRecord, makeRepository, openWith } from "./testing.ts";
 import { publishTrail } from "./trails.ts";
 
-async function made(): Promise<SimulatedDisk> {
-  const disk = new SimulatedDisk();
+async function made(): Promise<SimulatedFiles> {
+  const disk = new SimulatedFiles();
   await makeRepository(disk);
   return disk;
 }
 
-function only(disk: SimulatedDisk, directory: string): string {
+function only(disk: SimulatedFiles, directory: string): string {
   const names = disk.list(`${PATH}/${directory}`) ?? [];
   assert.equal(names.length, 1);
   return `${PATH}/${directory}/${names[0]}`;
@@ -43,7 +43,7 @@ function reframed(change: (bytes: Uint8Array) => void): (bytes: Uint8Array) => U
   };
 }
 
-async function messageWhenOpened(disk: SimulatedDisk): Promise<string> {
+async function messageWhenOpened(disk: SimulatedFiles): Promise<string> {
   return openWith(disk, "correct").then(
     () => assert.fail("it does not open"),
     (error: unknown) => {
@@ -54,17 +54,17 @@ async function messageWhenOpened(disk: SimulatedDisk): Promise<string> {
 }
 
 test("a path where nothing is says REPOSITORY_MISSING, and no passphrase is asked for", async () => {
-  await assert.rejects(openWith(new SimulatedDisk(), "x"), coded("REPOSITORY_MISSING"));
+  await assert.rejects(openWith(new SimulatedFiles(), "x"), coded("REPOSITORY_MISSING"));
 });
 
 test("what is not a repository is refused with what was found", async () => {
-  const disk = (...paths: readonly string[]): SimulatedDisk => {
-    const filled = new SimulatedDisk();
+  const disk = (...paths: readonly string[]): SimulatedFiles => {
+    const filled = new SimulatedFiles();
     filled.makeDirectory(PATH);
     for (const path of paths) filled.create(`${PATH}/${path}`).write(Buffer.from("something longer than eight bytes"), 0);
     return filled;
   };
-  const file = new SimulatedDisk();
+  const file = new SimulatedFiles();
   file.makeDirectory("/backups");
   file.create(PATH);
   assert.match(await messageWhenOpened(file), /not a directory/);
@@ -131,7 +131,7 @@ test("every truncation and every flipped bit of the volume label is a typed erro
 
 test("another repository's volume and a missing one are told apart", async () => {
   const disk = await made();
-  const other = new SimulatedDisk();
+  const other = new SimulatedFiles();
   await makeRepository(other, "correct", "other");
   const label = other.read(`${PATH}/volumes/main/label`, 1_000) ?? new Uint8Array();
   disk.tamper(`${PATH}/volumes/main/label`, () => label);

@@ -55,4 +55,5 @@ export { PageWriter, SegmentWriter } from "./segment-writer.ts";
 export type { WrittenContainer } from "./segment-writer.ts";
 export { clearDeadSessions, endSession, listSessions, startSession } from "./sessions.ts";
 export type { Session, SessionPlace } from "./sessions.ts";
+export { clearUnownedFiles } from "./unowned-files.ts";
 export type { DamagedRecord, RecordPlaces } from "./stored-records.ts";

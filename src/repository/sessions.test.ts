@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../engine/testing.ts";
 import { temporaryNames } from "../media/media.ts";
-import { SimulatedDisk } from "../media/testing.ts";
+import { SimulatedFiles } from "../platform/simulated-files.ts";
 import type { Host } from "../platform/host.ts";
 import { repositoryLayout } from "./layout.ts";
 import type { RepositoryLayout } from "./layout.ts";
@@ -13,12 +13,12 @@ import { REPOSITORY_PATH, makeRepository, openWith, testHost, tickingClock } fro
 const clock = tickingClock();
 
 interface Place {
-  readonly files: SimulatedDisk;
+  readonly files: SimulatedFiles;
   readonly layout: RepositoryLayout;
 }
 
 async function place(): Promise<Place> {
-  const files = new SimulatedDisk();
+  const files = new SimulatedFiles();
   await makeRepository(files);
   return { files, layout: repositoryLayout(REPOSITORY_PATH) };
 }

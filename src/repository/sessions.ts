@@ -247,7 +247,7 @@ function removeTemporaryFiles(place: SessionPlace, id: string): RemovedFiles {
 }
 
 /** Every directory in which a writer makes temporary files. */
-function writtenDirectories({ files, layout }: SessionPlace): readonly string[] {
+export function writtenDirectories({ files, layout }: SessionPlace): readonly string[] {
   const volumes = (files.list(layout.volumes) ?? []).filter((name) => !isTemporaryName(name));
   return [...directoriesOfLayout(layout), ...volumes.flatMap((name) => directoriesOf(`${layout.volumes}/${name}`))];
 }

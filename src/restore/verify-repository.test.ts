@@ -16,7 +16,7 @@ import type { Fingerprint } from "../base/fingerprint.ts";
 import { BlockCompressor, createFingerprinter } from "../engine/engine.ts";
 import { BLOCK_METADATA } from "../formats/block.ts";
 import { CONTAINER_METADATA } from "../formats/container.ts";
-import { SimulatedDisk } from "../media/testing.ts";
+import { SimulatedFiles } from "../platform/simulated-files.ts";
 import type { ContainerName, Volume } from "../media/volume.ts";
 import type { ContainerContents, LocationBuffer, SegmentLocation } from "../repository/repository.ts";
 import { ContainerVerifier, VerifyRun } from "./restore.ts";
@@ -84,7 +84,7 @@ class ContentsIndex implements SegmentLookup {
 }
 
 interface Place {
-  readonly disk: SimulatedDisk;
+  readonly disk: SimulatedFiles;
   readonly volume: Volume;
   readonly index: ContentsIndex;
   readonly maker: ImageMaker;
@@ -97,7 +97,7 @@ const BLOCKS: readonly (readonly number[])[] = [[1_000], [1, 70_000, 300], [40, 
 
 /** Two data containers, one of metadata, and an image whose files have one segment each. */
 async function makePlace(): Promise<Place> {
-  const disk = new SimulatedDisk();
+  const disk = new SimulatedFiles();
   const volume = await makeTestVolume(disk);
   const blocks = BLOCKS.map((lengths, seed) => testBlock(seed * 10 + 1, ...lengths));
   const containers: ContainerContents[] = [];

@@ -1,0 +1,210 @@
+// Every sequence of up to three operations, every call of the last of them as the moment when the power goes, and of what it may
+// leave as many states as asked for. Sequences that begin alike share their beginning: each is run once.
+
+import { createHash } from "node:crypto";
+import { fingerprintOf } from "../../../src/platform/disk-fingerprint.ts";
+import { seededStream } from "../../../src/platform/seeded-stream.ts";
+import { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
+import type { SimulatedDisk } from "../../../src/platform/simulated-disk.ts";
+import { Violation, judge } from "./judge.ts";
+import type { Interruption, Step } from "./judge.ts";
+import { NOTHING, OPERATIONS, begun, operate } from "./operations.ts";
+import type { Model, OperationName } from "./operations.ts";
+
+export interface ExploreOptions {
+  /** Distinct states to judge. */
+  readonly states: number;
+  readonly seed: number;
+  /** Only sequences that begin with these operations. */
+  readonly only?: readonly OperationName[];
+  readonly onViolation: (violation: FoundViolation) => void;
+  readonly onProgress?: (figures: Figures) => void;
+}
+
+export interface FoundViolation {
+  readonly sequence: readonly string[];
+  /** The call after which the power went, and again in the recovery if it did. */
+  readonly crash: readonly string[];
+  readonly problem: string;
+}
+
+export interface Figures {
+  sequences: number;
+  /** Calls after which the power went in at least one state. */
+  crashPoints: number;
+  /** States that were made, of which some are alike. */
+  made: number;
+  /** States that were judged, no two of them alike. */
+  judged: number;
+  /** Of these, with a second power failure during recovery. */
+  inRecovery: number;
+  violations: number;
+}
+
+/** An operation with a picture of the disk after each of its calls: those after `from`, up to `to`. */
+interface Recorded {
+  readonly sequence: readonly string[];
+  readonly files: SimulatedFiles;
+  readonly from: number;
+  readonly to: number;
+  readonly interruption: Interruption;
+}
+
+const OPERATION_NAMES = Object.keys(OPERATIONS) as OperationName[];
+const LONGEST = 3;
+/** Of so many judged states, one is interrupted again at a few calls of its recovery. */
+const RECOVERY_SHARE = 16;
+/** Of so many, one is looked at by a fresh process in the end. */
+const FRESH_SHARE = 5;
+const RECOVERY_STATES = 4;
+
+export class Exploration {
+  readonly figures: Figures = { sequences: 0, crashPoints: 0, made: 0, judged: 0, inRecovery: 0, violations: 0 };
+  readonly #options: ExploreOptions;
+  readonly #judged = new Set<string>();
+  /** Rounds differ in it: each looks at other calls and other states. */
+  #round = 0;
+
+  constructor(options: ExploreOptions) {
+    this.#options = options;
+  }
+
+  /** Until as many states are judged as asked for, or three rounds bring nothing new. */
+  async run(): Promise<Figures> {
+    const sequences = sequenceCount();
+    for (let barren = 0; this.figures.judged < this.#options.states && barren < 3; this.#round++) {
+      const before = this.figures.judged;
+      const missing = this.#options.states - before;
+      await this.#branch([], new SimulatedFiles(), NOTHING, Math.ceil(missing / sequences));
+      await this.#branch(["(two backups)"], ...(await this.#prepared()), Math.ceil(missing / sequences));
+      barren = this.figures.judged === before ? barren + 1 : 0;
+    }
+    return this.figures;
+  }
+
+  /** What sequences that do not begin with `init` begin with. */
+  async #prepared(): Promise<[SimulatedFiles, Model]> {
+    const files = new SimulatedFiles();
+    let model = NOTHING;
+    for (const name of ["init", "backup", "backup"] as const) model = await operate(name, files, model, this.#context(0));
+    return [files, model];
+  }
+
+  #context(failures: number): { readonly bootId: string; readonly seed: string } {
+    return { bootId: `boot-${failures}`, seed: String(this.#options.seed) };
+  }
+
+  async #branch(sequence: readonly string[], files: SimulatedFiles, model: Model, quota: number): Promise<void> {
+    const length = sequence.filter((name) => !name.startsWith("(")).length;
+    if (length === LONGEST) return;
+    for (const name of OPERATION_NAMES) {
+      // Without a repository there is nothing else to do; with one prepared, that is no beginning.
+      if (length === 0 && (name === "init") !== (sequence.length === 0)) continue;
+      if (this.#options.only !== undefined && (this.#options.only[length] ?? name) !== name) continue;
+      const next = [...sequence, name];
+      const recording = files.copy({ record: true });
+      const after = await operate(name, recording, model, this.#context(0));
+      if (this.#round === 0) this.figures.sequences += 1;
+      const interruption = { before: begun(name, model), after };
+      await this.#interrupt({ sequence: next, files: recording, from: 0, to: recording.calls, interruption }, quota);
+      await this.#branch(next, recording.copy(), after, quota);
+    }
+  }
+
+  /** Judges up to `quota` states of this operation. */
+  async #interrupt(recorded: Recorded, quota: number): Promise<void> {
+    const { files } = recorded;
+    // Such as making a repository where there is one.
+    if (files.calls === 0) return;
+    const stream = this.#stream(recorded.sequence.join());
+    let judged = 0;
+    const order = shuffled(files.calls, stream);
+    if (this.#round === 0) this.figures.crashPoints += order.length;
+    const limit = Math.max(8, Math.ceil((2 * quota) / order.length));
+    const generators = order.map((call) => ({ call, states: [...files.crashStates(call, { limit, seed: stream.below(2 ** 31) })] }));
+    for (let position = 0; judged < quota && position < limit; position++) {
+      for (const [number, { call, states }] of generators.entries()) {
+        if (judged >= quota || this.figures.judged >= this.#options.states) return;
+        // Each call begins with another kind of state, so that few states are of all kinds.
+        const state = states[(position + number) % states.length];
+        if (state === undefined || position >= states.length) continue;
+        const interruption = interruptionAt(recorded, call);
+        const crash = [`call ${call} of ${files.calls} (${files.callAt(call)}), ${state.survival}`];
+        if (await this.#judge(recorded.sequence, crash, state.disk, interruption)) judged += 1;
+      }
+    }
+  }
+
+  /** False when a state like this one was judged before. */
+  async #judge(sequence: readonly string[], crash: readonly string[], disk: SimulatedDisk, interruption: Interruption): Promise<boolean> {
+    const { figures } = this;
+    figures.made += 1;
+    const identity = identityOf(disk, interruption);
+    if (this.#judged.has(identity)) return false;
+    this.#judged.add(identity);
+    figures.judged += 1;
+    if (crash.length > 1) figures.inRecovery += 1;
+    const steps: Recorded[] = [];
+    const goesOn = crash.length === 1 && figures.judged % RECOVERY_SHARE === 0;
+    try {
+      const onStep = (step: Step): void => void steps.push({ ...step, sequence: [...sequence, `recovery by ${step.name}`] });
+      const looksAfresh = figures.judged % FRESH_SHARE === 0;
+      await judge(disk, interruption, { ...this.#context(crash.length), looksAfresh, ...(goesOn ? { onStep } : {}) });
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      figures.violations += 1;
+      this.#options.onViolation({ sequence, crash, problem: error.message });
+    }
+    this.#options.onProgress?.(figures);
+    for (const step of steps) await this.#interruptRecovery(crash, step);
+    return true;
+  }
+
+  async #interruptRecovery(crash: readonly string[], recorded: Recorded): Promise<void> {
+    const { sequence, files, from, to } = recorded;
+    const stream = this.#stream(crash.join());
+    for (let count = 0; count < RECOVERY_STATES; count++) {
+      const call = from + 1 + stream.below(to - from);
+      const states = [...files.crashStates(call, { limit: 8, seed: stream.below(2 ** 31) })];
+      const state = states[stream.below(states.length)];
+      if (state === undefined || this.figures.judged >= this.#options.states) return;
+      const again = `then call ${call - from} of ${to - from} (${files.callAt(call)}), ${state.survival}`;
+      await this.#judge(sequence, [...crash, again], state.disk, interruptionAt(recorded, call));
+    }
+  }
+
+  #stream(what: string): ReturnType<typeof seededStream> {
+    const hash = createHash("sha256").update(`${this.#options.seed} ${this.#round} ${what}`).digest();
+    return seededStream(hash.readUInt32LE(0));
+  }
+}
+
+/** After the last call the operation was acknowledged: what it did must be there. */
+function interruptionAt({ to, interruption }: Recorded, call: number): Interruption {
+  const { after } = interruption;
+  return call === to ? { before: after, after } : interruption;
+}
+
+/** Sequences that begin with making the repository, and those that find one. */
+function sequenceCount(): number {
+  const many = OPERATION_NAMES.length;
+  let count = 0;
+  for (let length = 1; length <= LONGEST; length++) count += many ** length;
+  return count;
+}
+
+/** The numbers 1 … count in an order of chance. */
+function shuffled(count: number, stream: ReturnType<typeof seededStream>): number[] {
+  const numbers = Array.from({ length: count }, (_, position) => position + 1);
+  for (let position = count - 1; position > 0; position--) {
+    const other = stream.below(position + 1);
+    [numbers[position], numbers[other]] = [numbers[other] as number, numbers[position] as number];
+  }
+  return numbers;
+}
+
+/** The same for states that are alike in every byte and of which the same is expected. */
+function identityOf(disk: SimulatedDisk, { before, after }: Interruption): string {
+  const expected = [before, after].map((model) => `${model.exists} ${model.passphrase} ${[...model.images].join()}`);
+  return [...expected, fingerprintOf(disk)].join("\n");
+}

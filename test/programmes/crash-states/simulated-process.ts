@@ -1,0 +1,95 @@
+// One run of the program in the simulated world: the real library on simulated files, with a process of its own that is dead when
+// the run is over. The catalog, which SQLite keeps, lives in memory for each run: where the simulated disk is, the real one has
+// no directory.
+
+import { open } from "../../../src/api/api.ts";
+import type { Repository } from "../../../src/api/api.ts";
+import type { Services } from "../../../src/api/services.ts";
+import { serveWorker } from "../../../src/api/worker.ts";
+import type { WorkerReply, WorkerRequest } from "../../../src/api/worker.ts";
+import { seededRandom } from "../../../src/engine/testing.ts";
+import { loadBlake3 } from "../../../src/main/native-modules.ts";
+import type { FileTree } from "../../../src/platform/file-tree.ts";
+import { simulatedClock } from "../../../src/platform/simulated-clock.ts";
+import { SimulatedFileTree } from "../../../src/platform/simulated-file-tree.ts";
+import type { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
+import type { WorkerPort } from "../../../src/platform/threads.ts";
+import { changePassphrase, createRepository, openRepository, startSession } from "../../../src/repository/repository.ts";
+
+export const REPOSITORY = "/simulated-disk/repository";
+export const CACHE = "/simulated-disk/cache";
+
+/** The least that Argon2 takes. */
+const WEAK_KDF = { memoryKiB: 8, passes: 1, lanes: 1 };
+
+export interface ProcessOptions {
+  readonly files: SimulatedFiles;
+  /** Unlike that of any other process. */
+  readonly processId: number;
+  /** Of the machine; another after each power failure. */
+  readonly bootId: string;
+  readonly seed: string;
+}
+
+export class SimulatedProcess {
+  readonly services: Services;
+  /** What the library had to tell: nothing, as a power failure damages nothing. */
+  readonly notices: string[] = [];
+  /** What it backs up, or restores to. */
+  tree: FileTree = new SimulatedFileTree(simulatedClock());
+
+  constructor({ files, processId, bootId, seed }: ProcessOptions) {
+    const random = seededRandom(`${seed} ${processId}`);
+    // Processes follow each other: an hour between any two.
+    const clock = simulatedClock(1_750_000_000_000 + processId * 3_600_000);
+    const workerServices = { files, clock, random, openFileTree: () => ({ tree: this.tree }), loadBlake: loadBlake3 };
+    this.services = {
+      ...workerServices,
+      host: {
+        name: "simulated",
+        userName: "root",
+        userId: 0,
+        platform: "linux",
+        processors: 2,
+        processId,
+        bootId,
+        isAlive: (other) => other === processId,
+        workingDirectory: "/",
+        cacheDirectory: CACHE,
+        environment: () => undefined,
+      },
+      workerEntry: { serve: (port: WorkerPort<WorkerRequest, WorkerReply>) => serveWorker(port, workerServices) },
+      version: "0.0.0",
+      runCommand: () => Promise.reject(new Error("No command is run here")),
+      readCommand: () => {
+        throw new Error("No command is run here");
+      },
+    };
+  }
+
+  async create(passphrase: string): Promise<void> {
+    await createRepository({ ...this.services, path: REPOSITORY, passphrase, kdf: WEAK_KDF });
+  }
+
+  open(passphrase: string): Promise<Repository> {
+    const onNotice = (notice: string): void => void this.notices.push(notice);
+    return open(this.services, { repository: REPOSITORY, passphrase: () => passphrase, threads: 1, onNotice });
+  }
+
+  async changePassphrase(from: string, to: string): Promise<void> {
+    const { files } = this.services;
+    const { layout, id, unlocked } = await openRepository({ files, path: REPOSITORY, passphrase: () => from });
+    // What the library does, but for the cost of deriving the key.
+    const session = await startSession({ ...this.services, layout });
+    const { temporaryNames } = session;
+    const slot = { ...this.services, unlocked, passphrase: to, kdf: WEAK_KDF, temporaryNames };
+    await changePassphrase({ files, layout, repositoryId: id }, slot);
+    session.close();
+  }
+
+  /** As `forget` does it, without its rules. */
+  async removeImage(passphrase: string, id: string): Promise<void> {
+    const repository = await openRepository({ files: this.services.files, path: REPOSITORY, passphrase: () => passphrase });
+    await repository.defaultVolume.removeRecord("images", id);
+  }
+}

@@ -48,6 +48,7 @@ export const SECTIONS: readonly Section[] = [
         ],
       },
       { name: "tag", load: async () => (await import("./commands/tag.ts")).tagCommand },
+      { name: "prune", load: async () => (await import("./commands/prune.ts")).pruneCommand },
       { name: "stats", load: async () => (await import("./commands/stats.ts")).statsCommand },
       { name: "cat", load: async () => (await import("./commands/cat.ts")).catCommand },
       { name: "rebuild-index", load: async () => (await import("./commands/rebuild-index.ts")).rebuildIndexCommand },

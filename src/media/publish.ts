@@ -38,6 +38,7 @@ export interface Publication {
 export async function publishByContent(publication: Publication, bytes: Uint8Array): Promise<void> {
   const { files, directory, name } = publication;
   if (files.information(`${directory}/${name}`)?.sizeBytes === bytes.length) {
+    publication.fence?.();
     // Whoever wrote it may not have come to this yet.
     files.syncDirectory(directory);
     return;

@@ -65,6 +65,25 @@ export function describeVolumeContract(kind: string, open: () => Promise<Volume>
     assert.deepEqual(await volume.readContainer(first, 0, bytes.length), bytes);
   });
 
+  check("containers are removed, and those that are not there do not matter", async (volume) => {
+    const [first, second] = [await publishContainer(volume, pattern(10)), await publishContainer(volume, pattern(20))];
+    const missing = nameOf(pattern(30));
+    assert.deepEqual(await volume.removeContainers([first, missing]), { count: 1, bytes: 10 });
+    assert.deepEqual(await volume.listContainers(), [second]);
+    assert.deepEqual(await volume.removeContainers([]), { count: 0, bytes: 0 });
+    await assert.rejects(volume.removeContainers(["../label" as ContainerName]), coded("FORMAT_INVALID"));
+  });
+
+  check("a record whose fence throws is not published, and leaves nothing", async (volume) => {
+    const fence = (): void => {
+      throw new HoldfastError("SESSION_ENDED", { message: "ended" });
+    };
+    await assert.rejects(volume.publishRecord("images", pattern(10), fence), coded("SESSION_ENDED"));
+    assert.deepEqual(await volume.listRecords("images"), []);
+    await volume.publishRecord("images", pattern(10), () => undefined);
+    assert.equal((await volume.listRecords("images")).length, 1);
+  });
+
   check("containers are listed in order", async (volume) => {
     const names: ContainerName[] = [];
     for (let seed = 0; seed < 20; seed++) names.push(await publishContainer(volume, pattern(10, seed)));

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { HoldfastError } from "../base/errors.ts";
 import { seededRandom } from "../engine/testing.ts";
 import { temporaryNames } from "../media/media.ts";
 import { SimulatedFiles } from "../platform/simulated-files.ts";
 import type { Host } from "../platform/host.ts";
 import { repositoryLayout } from "./layout.ts";
 import type { RepositoryLayout } from "./layout.ts";
-import { clearDeadSessions, listSessions, startSession } from "./sessions.ts";
+import { clearDeadSessions, endSession, listSessions, startSession } from "./sessions.ts";
 import type { Session } from "./sessions.ts";
 import { REPOSITORY_PATH, makeRepository, openWith, testHost, tickingClock } from "./testing.ts";
 
@@ -132,3 +133,45 @@ test("a session is registered durably before its first temporary file", async ()
   assert.equal(listSessions({ ...where, files: left }, testHost()).sessions.length, 1);
   await openWith(left, "correct");
 });
+
+test("a session that was ended may not commit, and its temporary files are gone before its file is", async () => {
+  const where = await place();
+  const session = await start(where);
+  session.requireNotEnded();
+  const paths = leaveFiles(where, session);
+  assert.deepEqual(endSession(where, session.id), { files: paths.length, bytes: 100 * paths.length });
+  assert.equal(present(where, paths), 0);
+  assert.throws(() => session.requireNotEnded(), isSessionEnded);
+  assert.deepEqual(listSessions(where, testHost()).sessions, []);
+  assert.deepEqual(endSession(where, session.id), { files: 0, bytes: 0 });
+});
+
+test("cut off at any call, an ending is final once it has begun, and the next writer finishes it", async () => {
+  for (let atCall = 1, completed = false; !completed; atCall++) {
+    const where = await place();
+    const session = await start(where);
+    leaveFiles(where, session);
+    const files = where.files.afterPowerLoss("everything", { atCall, kind: "for good" });
+    try {
+      endSession({ ...where, files }, session.id);
+      completed = true;
+    } catch {
+      // The power went.
+    }
+    const after = files.afterPowerLoss("everything");
+    const { sessions } = listSessions({ ...where, files: after }, testHost());
+    const left = [...after.contents().keys()].filter((path) => path.includes(`.tmp-${session.id}-`));
+    // While the session is there without a mark, nothing was touched; without the session there is no temporary file.
+    if (sessions.length > 0 && after.information(`${where.layout.sessions}/${session.id}-ended`) === undefined) {
+      assert.equal(left.length, 9, `after call ${atCall}`);
+    }
+    if (sessions.length === 0) assert.deepEqual(left, [], `after call ${atCall}`);
+    endSession({ ...where, files: after }, session.id);
+    clearDeadSessions({ ...where, files: after }, testHost());
+    assert.deepEqual(after.list(where.layout.sessions), []);
+  }
+});
+
+function isSessionEnded(error: unknown): boolean {
+  return error instanceof HoldfastError && error.code === "SESSION_ENDED";
+}

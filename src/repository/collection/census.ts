@@ -64,11 +64,7 @@ export class Census {
   }
 
   /** Reads the containers and blocks of all runs. */
-  static async begin(
-    readers: readonly RunReader[],
-    condemned: ContainerSet = new Set(),
-    signal?: AbortSignal | undefined,
-  ): Promise<Census> {
+  static async begin(readers: readonly RunReader[], condemned: ContainerSet = new Set(), signal?: AbortSignal): Promise<Census> {
     const inputs = { readers, signal };
     const names: Uint8Array[] = [];
     const containers = mergedContainers(inputs, (record) => names.push(record.slice()));

@@ -56,6 +56,7 @@ export class SimulatedProcess {
         isAlive: (other) => other === processId,
         workingDirectory: "/",
         cacheDirectory: CACHE,
+        timeZone: "UTC",
         environment: () => undefined,
       },
       workerEntry: { serve: (port: WorkerPort<WorkerRequest, WorkerReply>) => serveWorker(port, workerServices) },

@@ -53,6 +53,7 @@ export class SimulatedRun {
         isAlive,
         workingDirectory: "/",
         cacheDirectory: `${ROOT}/cache-${processId}`,
+        timeZone: "UTC",
         environment: () => undefined,
       },
       workerEntry: { serve: (port: WorkerPort<WorkerRequest, WorkerReply>) => serveWorker(port, workerServices) },

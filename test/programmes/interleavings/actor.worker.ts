@@ -62,7 +62,8 @@ async function act({ seed, number, plan, directory, states }: ActorStart): Promi
 }
 
 function describe(error: unknown): string {
-  if (error instanceof HoldfastError) return error.cause === undefined ? error.message : `${error.message} (${messageOf(error.cause)})`;
+  if (error instanceof HoldfastError)
+    return error.cause === undefined ? error.message : `${error.message} (${messageOf(error.cause)})`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -49,7 +49,8 @@ export async function judge(what: Case): Promise<Judgement> {
 /** What an actor may not say of itself. */
 function* failures({ plan, results }: Case): Generator<string> {
   for (const [number, { name, isElsewhere }] of plan.actors.entries()) {
-    const isEnded = isElsewhere && plan.actors.some(({ tasks }) => tasks.some((task) => task.kind === "prune" && task.assumeDead));
+    const isEnded =
+      isElsewhere && plan.actors.some(({ tasks }) => tasks.some((task) => task.kind === "prune" && task.assumeDead));
     const { results: done, notices } = results[number] as ActorResult;
     for (const result of done) {
       if (result.kind === "damage") yield `${name} finds damage: ${result.damages}`;

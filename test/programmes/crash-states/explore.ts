@@ -127,7 +127,10 @@ export class Exploration {
     if (this.#round === 0) this.figures.crashPoints += order.length;
     const limit = Math.max(8, Math.ceil((2 * quota) / order.length));
     // The first state of each is of another kind, so that few states are of all kinds.
-    let points = order.map((call, number) => ({ call, states: files.crashStates(call, { limit, seed: 5 * stream.below(2 ** 28) + number }) }));
+    let points = order.map((call, number) => ({
+      call,
+      states: files.crashStates(call, { limit, seed: 5 * stream.below(2 ** 28) + number }),
+    }));
     while (points.length > 0) {
       const unfinished: typeof points = [];
       for (const point of points) {
@@ -143,7 +146,12 @@ export class Exploration {
   }
 
   /** False when a state like this one was judged before. */
-  async #judge(sequence: readonly string[], crash: readonly string[], disk: SimulatedDisk, interruption: Interruption): Promise<boolean> {
+  async #judge(
+    sequence: readonly string[],
+    crash: readonly string[],
+    disk: SimulatedDisk,
+    interruption: Interruption,
+  ): Promise<boolean> {
     const { figures } = this;
     figures.made += 1;
     const identity = identityOf(disk, interruption);

@@ -91,7 +91,10 @@ async function withRepository<T>({ process, model, repository }: Run, work: (rep
   return await work(opened);
 }
 
-export const OPERATIONS = { init, backup, forget, prune, "key change": changeKey, rebuild } as const satisfies Record<string, Operation>;
+export const OPERATIONS = { init, backup, forget, prune, "key change": changeKey, rebuild } as const satisfies Record<
+  string,
+  Operation
+>;
 
 /** Does it as a process of its own; returns what is true afterwards. */
 export async function operate(

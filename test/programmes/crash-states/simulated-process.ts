@@ -57,6 +57,7 @@ export class SimulatedProcess {
         workingDirectory: "/",
         cacheDirectory: CACHE,
         environment: () => undefined,
+        timeZone: "UTC",
       },
       workerEntry: { serve: (port: WorkerPort<WorkerRequest, WorkerReply>) => serveWorker(port, workerServices) },
       version: "0.0.0",

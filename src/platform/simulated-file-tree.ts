@@ -354,7 +354,7 @@ function timeOf(ms: number): TreeNode["modified"] {
 }
 
 function attributesOf(node: TreeNode): readonly ExtendedAttribute[] {
-  return [...node.attributes].toSorted().map(([name, value]) => ({ name: bytesOf(name), value }));
+  return [...node.attributes].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => ({ name: bytesOf(name), value }));
 }
 
 function fill(node: TreeNode, into: StatBuffer): void {

@@ -40,8 +40,8 @@ export class SimulatedProcess {
 
   constructor({ files, processId, bootId, seed }: ProcessOptions) {
     const random = seededRandom(`${seed} ${processId}`);
-    // Processes follow each other: an hour between any two.
-    const clock = simulatedClock(1_750_000_000_000 + processId * 3_600_000);
+    // An hour between any two; standing still in between, so that what is alike is done alike.
+    const clock = simulatedClock(1_750_000_000_000 + processId * 3_600_000, 0);
     const workerServices = { files, clock, random, openFileTree: () => ({ tree: this.tree }), loadBlake: loadBlake3 };
     this.services = {
       ...workerServices,
@@ -58,6 +58,7 @@ export class SimulatedProcess {
         cacheDirectory: CACHE,
         timeZone: "UTC",
         environment: () => undefined,
+        timeZone: "UTC",
       },
       workerEntry: { serve: (port: WorkerPort<WorkerRequest, WorkerReply>) => serveWorker(port, workerServices) },
       version: "0.0.0",

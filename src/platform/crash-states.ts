@@ -97,7 +97,8 @@ function answerCount(question: Question): number {
 
 function presetAnswers(questions: readonly Question[], survival: Survival): number[] {
   const keepsNames = survival === "everything" || survival === "names" || survival === "zeros";
-  const content: ContentAnswer = keepsNames && survival !== "everything" ? (survival === "zeros" ? "zeros" : "durable") : "current";
+  const content: ContentAnswer =
+    keepsNames && survival !== "everything" ? (survival === "zeros" ? "zeros" : "durable") : "current";
   return questions.map((question) => {
     if (question.kind === "name") return keepsNames ? question.versions.length : 0;
     return CONTENT_ANSWERS.indexOf(survival === "nothing" ? "durable" : content);
@@ -126,7 +127,10 @@ function survivor(disk: SimulatedDisk, questions: readonly Question[], answers: 
   const keep = (number: number): void => {
     if (nodes.has(number)) return;
     const node = disk.node(number);
-    nodes.set(number, node.kind === "file" ? leftOfFile(node, contents.get(number), seed + number) : leftOfDirectory(node, number));
+    nodes.set(
+      number,
+      node.kind === "file" ? leftOfFile(node, contents.get(number), seed + number) : leftOfDirectory(node, number),
+    );
     const left = nodes.get(number);
     if (left?.kind === "directory") for (const below of left.names.values()) keep(below);
   };
@@ -183,7 +187,14 @@ function withWhatTheyNeed(chosen: Map<string, ChosenName>): Map<string, ChosenNa
 
 function leftOfFile(node: FileNode, answer: ContentAnswer | undefined, seed: number): FileNode {
   const bytes = leftOfContent(node.durable, node.content.view(), answer ?? "durable", seed);
-  return { kind: "file", owner: {}, content: new GrowingBytes(bytes), durable: bytes, forgotten: false, modifiedMs: node.modifiedMs };
+  return {
+    kind: "file",
+    owner: {},
+    content: new GrowingBytes(bytes),
+    durable: bytes,
+    forgotten: false,
+    modifiedMs: node.modifiedMs,
+  };
 }
 
 function leftOfContent(durable: Uint8Array, current: Uint8Array, answer: ContentAnswer, seed: number): Uint8Array {

@@ -117,7 +117,9 @@ export class SimulatedFileTree implements FileTree {
   }
 
   read(handle: FileHandle, into: Uint8Array, position: number): number {
-    const part = this.#at(handle).content.view().subarray(position, position + into.length);
+    const part = this.#at(handle)
+      .content.view()
+      .subarray(position, position + into.length);
     into.set(part);
     return part.length;
   }
@@ -216,7 +218,8 @@ export class SimulatedFileTree implements FileTree {
     const node = this.#existing("rename", fromDirectory, from);
     const replaced = this.#lookUp("rename", directory, name);
     if (replaced === node) return;
-    if (replaced?.kind === KIND_DIRECTORY && node.kind !== KIND_DIRECTORY) throw new FileTreeError("EISDIR", "rename", textOf(from));
+    if (replaced?.kind === KIND_DIRECTORY && node.kind !== KIND_DIRECTORY)
+      throw new FileTreeError("EISDIR", "rename", textOf(from));
     if (replaced !== undefined && replaced.names.size > 0) throw new FileTreeError("ENOTEMPTY", "rename", textOf(from));
     if (replaced !== undefined) this.#unname(directory, name, replaced);
     this.#name(directory, name, node);

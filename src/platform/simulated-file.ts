@@ -36,7 +36,9 @@ export class SimulatedFile implements OpenFile {
   read(into: Uint8Array, position: number): number {
     assert(!this.#closed, "a closed file is not read");
     this.#parts.look("read");
-    const part = this.#node().content.view().subarray(position, position + into.length);
+    const part = this.#node()
+      .content.view()
+      .subarray(position, position + into.length);
     into.set(part);
     return part.length;
   }
@@ -113,6 +115,12 @@ export class SimulatedFile implements OpenFile {
 }
 
 /** The same error as from a real disk. */
-export function failure(access: "read" | "write", action: string, path: string, errno: string, detail = "simulated"): HoldfastError {
+export function failure(
+  access: "read" | "write",
+  action: string,
+  path: string,
+  errno: string,
+  detail = "simulated",
+): HoldfastError {
   return fileError(access, action, path, Object.assign(new Error(`${errno}: ${detail}`), { code: errno }));
 }

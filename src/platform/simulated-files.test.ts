@@ -142,7 +142,8 @@ test("with few questions all states are given, with many a repeatable sample tha
   for (let number = 0; number < 4; number++) files.create(`/${number}`);
   assert.equal(statesOf(files).length, 16);
   for (let number = 4; number < 30; number++) write(files, `/${number}`, "text");
-  const sample = (seed: number): string[] => [...files.crashStates(files.calls, { limit: 50, seed })].map(({ survival }) => survival);
+  const sample = (seed: number): string[] =>
+    [...files.crashStates(files.calls, { limit: 50, seed })].map(({ survival }) => survival);
   assert.equal(sample(1).length, 50);
   assert.deepEqual(sample(1), sample(1));
   assert.notDeepEqual(sample(1), sample(2));
@@ -166,7 +167,10 @@ test("every call has its picture, which later calls do not change", () => {
     { "/file": "one two" },
     { "/file": "ONE two" },
   ]);
-  assert.deepEqual([0, 1, 2].map((call) => files.callAt(call)), ["nothing", "create /file", "write to /file"]);
+  assert.deepEqual(
+    [0, 1, 2].map((call) => files.callAt(call)),
+    ["nothing", "create /file", "write to /file"],
+  );
 });
 
 test("copies go their own ways", () => {

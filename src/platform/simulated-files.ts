@@ -244,7 +244,8 @@ export class SimulatedFiles implements Files {
       shortWriteBytes: this.#options.shortWriteBytes ?? Infinity,
       look: (action) => this.#look(action, path),
       change: (action, change) => this.#change(action, path, change),
-      roomBytes: () => (this.#options.capacityBytes ?? Infinity) - (this.#options.capacityBytes === undefined ? 0 : this.#disk.usedBytes()),
+      roomBytes: () =>
+        (this.#options.capacityBytes ?? Infinity) - (this.#options.capacityBytes === undefined ? 0 : this.#disk.usedBytes()),
       losesSync: () => this.#options.losesSync?.(this.#changes) === true,
       timeMs: () => this.#timeMs(),
     });

@@ -334,7 +334,11 @@ function flipped(bytes: Uint8Array, bit: number): Uint8Array {
 }
 
 /** The disk, with something happening right after every call of one method. */
-function interposed(disk: SimulatedFiles, method: keyof SimulatedFiles, after: (...parameters: unknown[]) => void): SimulatedFiles {
+function interposed(
+  disk: SimulatedFiles,
+  method: keyof SimulatedFiles,
+  after: (...parameters: unknown[]) => void,
+): SimulatedFiles {
   return new Proxy(disk, {
     get: (_, name) => {
       const value: unknown = Reflect.get(disk, name, disk);

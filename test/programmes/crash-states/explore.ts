@@ -121,7 +121,10 @@ export class Exploration {
     const order = shuffled(files.calls, stream);
     if (this.#round === 0) this.figures.crashPoints += order.length;
     const limit = Math.max(8, Math.ceil((2 * quota) / order.length));
-    const generators = order.map((call) => ({ call, states: [...files.crashStates(call, { limit, seed: stream.below(2 ** 31) })] }));
+    const generators = order.map((call) => ({
+      call,
+      states: [...files.crashStates(call, { limit, seed: stream.below(2 ** 31) })],
+    }));
     for (let position = 0; judged < quota && position < limit; position++) {
       for (const [number, { call, states }] of generators.entries()) {
         if (judged >= quota || this.figures.judged >= this.#options.states) return;
@@ -136,7 +139,12 @@ export class Exploration {
   }
 
   /** False when a state like this one was judged before. */
-  async #judge(sequence: readonly string[], crash: readonly string[], disk: SimulatedDisk, interruption: Interruption): Promise<boolean> {
+  async #judge(
+    sequence: readonly string[],
+    crash: readonly string[],
+    disk: SimulatedDisk,
+    interruption: Interruption,
+  ): Promise<boolean> {
     const { figures } = this;
     figures.made += 1;
     const identity = identityOf(disk, interruption);

@@ -127,7 +127,8 @@ function foundImages(
       found.set(id, version);
     }
     for (const id of before.images.keys()) {
-      if (after.images.has(id) && !found.has(id)) throw new Violation(`I1 image ${id} of version ${before.images.get(id)} is gone`);
+      if (after.images.has(id) && !found.has(id))
+        throw new Violation(`I1 image ${id} of version ${before.images.get(id)} is gone`);
     }
     const seen = `${[...found].join()} ${files.fingerprint(isPublished)}`;
     if (mayRemember && soundRepositories.has(seen)) return found;
@@ -180,6 +181,7 @@ async function typed<T>(what: string, work: () => Promise<T>): Promise<T> {
 }
 
 function described(error: unknown): string {
-  return error instanceof HoldfastError ? `${error.code}: ${error.message}` : String(error instanceof Error ? error.stack : error);
+  return error instanceof HoldfastError
+    ? `${error.code}: ${error.message}`
+    : String(error instanceof Error ? error.stack : error);
 }
-

@@ -2,12 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { textOf, utf8 } from "../../../src/base/bytes.ts";
-import {
-  KIND_DIRECTORY,
-  KIND_FILE,
-  KIND_SYMBOLIC_LINK,
-  newStatBuffer,
-} from "../../../src/platform/file-tree.ts";
+import { KIND_DIRECTORY, KIND_FILE, KIND_SYMBOLIC_LINK, newStatBuffer } from "../../../src/platform/file-tree.ts";
 import type { DirectoryHandle, FileTree } from "../../../src/platform/file-tree.ts";
 import { seededStream } from "../../../src/platform/seeded-stream.ts";
 import { simulatedClock } from "../../../src/platform/simulated-clock.ts";

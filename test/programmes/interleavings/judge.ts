@@ -49,7 +49,8 @@ export async function judge(what: Case): Promise<Judgement> {
 /** What an actor may not say of itself. */
 function* failures({ plan, results }: Case): Generator<string> {
   for (const [number, { name, isElsewhere }] of plan.actors.entries()) {
-    const isEnded = isElsewhere && plan.actors.some(({ tasks }) => tasks.some((task) => task.kind === "prune" && task.assumeDead));
+    const isEnded =
+      isElsewhere && plan.actors.some(({ tasks }) => tasks.some((task) => task.kind === "prune" && task.assumeDead));
     const { results: done, notices } = results[number] as ActorResult;
     for (const result of done) {
       if (result.kind === "damage") yield `${name} finds damage: ${result.damages}`;
@@ -127,14 +128,14 @@ async function requireUndamaged(repository: Repository, when: string, violations
 }
 
 function requireNothingLeft(files: Files, violations: string[]): void {
-  const look = (directory: string): void => {
+  const search = (directory: string): void => {
     for (const name of files.list(directory) ?? []) {
       const path = `${directory}/${name}`;
-      if (files.information(path)?.kind === "directory") look(path);
+      if (files.information(path)?.kind === "directory") search(path);
       else if (name.startsWith(".tmp-") || directory.endsWith("/sessions")) violations.push(`left behind: ${path}`);
     }
   };
-  look(REPOSITORY);
+  search(REPOSITORY);
 }
 
 async function requireIndex({ services: { files } }: SimulatedRun, violations: string[]): Promise<void> {

@@ -34,7 +34,9 @@ export class Actors implements AsyncDisposable {
     try {
       const prepared = await prepare(directory, plan);
       const states = new Int32Array(new SharedArrayBuffer(4 * MOST_ACTORS));
-      const answers = plan.actors.map((actor, number) => this.#begin({ seed: plan.seed, number, plan: actor, directory, states }));
+      const answers = plan.actors.map((actor, number) =>
+        this.#begin({ seed: plan.seed, number, plan: actor, directory, states }),
+      );
       const order = takeTurns(states, plan);
       const results = await Promise.all(answers);
       const judgement = await judge({ plan, prepared, results, files: filesIn(directory) });
@@ -52,7 +54,7 @@ export class Actors implements AsyncDisposable {
         resolve(result);
       });
       worker.once("error", reject);
-      worker.postMessage(start);
+      worker.postMessage(start, []);
     });
   }
 

@@ -72,7 +72,8 @@ async function look({ plan, files }: Case, expected: ReadonlyMap<string, number>
   await requireUndamaged(repository, "after the run", violations);
 
   run.tree = sourceTree(9);
-  const { imageId } = await repository.backup({ paths: [SOURCE], source: "source 1" });
+  const { imageId, notices } = await repository.backup({ paths: [SOURCE], source: "source 1" });
+  for (const notice of notices) violations.push(`the next backup is told: ${notice}`);
   for (let times = 0; times < 3; times++) {
     const { outcome } = await repository.prune({ maxUnused: 0, assumeDead: [ELSEWHERE] });
     if (outcome === "waiting") violations.push("a prune waits although nobody is there");

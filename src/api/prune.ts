@@ -25,6 +25,7 @@ export async function runPrune(opened: Opened, options: PruneOptions): Promise<P
   if (!(maxUnused >= 0 && maxUnused <= 1)) {
     throw new HoldfastError("USAGE", { message: `The share that may stay unused is ${maxUnused}, allowed are 0 to 1` });
   }
+  requireAllVolumes(opened);
   if (options.dryRun === true) {
     await opened.refresh();
     return new Prune(opened, options, LOOKING_ON).plan();
@@ -34,6 +35,22 @@ export async function runPrune(opened: Opened, options: PruneOptions): Promise<P
       throw options.signal?.aborted === true ? interrupted(error) : error;
     });
   return asJob(opened, "prune", prune, resultOf);
+}
+
+/** Images may lie on a volume that is not there, and need what lies on one that is. */
+function requireAllVolumes({ services, repository }: Opened): void {
+  const available = new Set<string>(repository.volumes.map(({ id }) => id));
+  const wanted = repository.trails.flatMap(({ volumes }) => volumes);
+  const { files } = services;
+  const { volumes } = repository.layout;
+  const directories = (files.list(volumes) ?? []).filter((name) => files.information(`${volumes}/${name}`)?.kind === "directory");
+  if (wanted.every((id) => available.has(id)) && directories.length === available.size) return;
+  throw new HoldfastError("VOLUME_UNAVAILABLE", {
+    message: `Cannot tell what is still needed: a volume of the repository is not available`,
+    retry: "later",
+    context: { available: available.size, expected: Math.max(directories.length, new Set(wanted).size) },
+    hint: "Nothing was removed. Mount all volumes and try again.",
+  });
 }
 
 function resultOf(report: PruneReport): JobResult {

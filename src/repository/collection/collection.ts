@@ -322,7 +322,7 @@ export function requirePresent(
 }
 
 /** Takes containers that no run knows into the index, as a backup does: left by a killed writer, they are to be removed like any other. */
-export async function adoptContainers(parts: CollectionParts, only?: ContainerSet): Promise<void> {
+export async function adoptContainers(parts: CollectionParts): Promise<void> {
   const { readers } = openLiveRuns(parts.index);
   const known = new Set<string>();
   try {
@@ -334,8 +334,7 @@ export async function adoptContainers(parts: CollectionParts, only?: ContainerSe
   const unknown: { readonly volume: Volume; readonly name: ContainerName }[] = [];
   for (const volume of parts.volumes) {
     for (const name of await volume.listContainers()) {
-      const key = containerKey(volume.id, name);
-      if (!known.has(key) && (only === undefined || only.has(key))) unknown.push({ volume, name });
+      if (!known.has(containerKey(volume.id, name))) unknown.push({ volume, name });
     }
   }
   if (unknown.length > 0) await rebuildIndex({ ...parts.index, containers: contentsOf(parts, unknown) });

@@ -137,8 +137,8 @@ async function rescue(
   const known = new Set<string>([...condemned.images, ...condemned.checkpoints]);
   const isKnown = [...images.keys(), ...checkpoints.keys()].every((name) => known.has(name));
   if (isFresh && isKnown) return { segments: 0, bytes: 0 };
-  // Somebody may have rebuilt the index without them.
-  await adoptContainers(parts, containers);
+  // Somebody may have rebuilt the index without what is condemned, or lost it.
+  await adoptContainers(parts);
   const { readers } = openLiveRuns(parts.index);
   try {
     const census = await countRoots(parts, readers, [...images.values(), ...checkpoints.values()], containers);

@@ -15,7 +15,7 @@ import { planOf } from "./interleavings/plan.ts";
 import { Actors } from "./interleavings/scheduler.ts";
 import type { Interleaving } from "./interleavings/scheduler.ts";
 
-const SIZES: Readonly<Record<string, number>> = { small: 12, full: 5000 };
+const SIZES: Readonly<Record<string, number>> = { small: 12, full: 2000 };
 
 const { values } = parseArgs({
   options: {

@@ -5,7 +5,7 @@ import { HoldfastError, messageOf } from "../../../src/base/errors.ts";
 import { nodeFiles } from "../../../src/platform/node-files.ts";
 import { SOURCE, sourceTree } from "../crash-states/source-versions.ts";
 import { Gate } from "./gate.ts";
-import { gatedFiles } from "./gated-files.ts";
+import { ROOT, gatedFiles } from "./gated-files.ts";
 import type { ActorPlan, Task } from "./plan.ts";
 import { ELSEWHERE, SimulatedRun } from "./process.ts";
 
@@ -54,7 +54,8 @@ async function act({ seed, number, plan, directory, states }: ActorStart): Promi
       results.push(await perform(run, task));
     } catch (error) {
       const code = error instanceof HoldfastError ? error.code : error instanceof Error ? error.name : "unknown";
-      results.push({ kind: "failed", task: task.kind, code, message: describe(error) });
+      // The directory has another name at every run, which nothing may depend on.
+      results.push({ kind: "failed", task: task.kind, code, message: describe(error).replaceAll(directory, ROOT) });
     }
   }
   gate.leave();

@@ -72,7 +72,8 @@ async function look({ plan, files }: Case, expected: ReadonlyMap<string, number>
   await requireUndamaged(repository, "after the run", violations);
 
   run.tree = sourceTree(9);
-  const { imageId } = await repository.backup({ paths: [SOURCE], source: "source 1" });
+  const { imageId, notices } = await repository.backup({ paths: [SOURCE], source: "source 1" });
+  for (const notice of notices) violations.push(`the next backup is told: ${notice}`);
   for (let times = 0; times < 3; times++) {
     const { outcome } = await repository.prune({ maxUnused: 0, assumeDead: [ELSEWHERE] });
     if (outcome === "waiting") violations.push("a prune waits although nobody is there");
@@ -128,14 +129,14 @@ async function requireUndamaged(repository: Repository, when: string, violations
 }
 
 function requireNothingLeft(files: Files, violations: string[]): void {
-  const look = (directory: string): void => {
+  const search = (directory: string): void => {
     for (const name of files.list(directory) ?? []) {
       const path = `${directory}/${name}`;
-      if (files.information(path)?.kind === "directory") look(path);
+      if (files.information(path)?.kind === "directory") search(path);
       else if (name.startsWith(".tmp-") || directory.endsWith("/sessions")) violations.push(`left behind: ${path}`);
     }
   };
-  look(REPOSITORY);
+  search(REPOSITORY);
 }
 
 async function requireIndex({ services: { files } }: SimulatedRun, violations: string[]): Promise<void> {

@@ -54,7 +54,7 @@ export class Actors implements AsyncDisposable {
         resolve(result);
       });
       worker.once("error", reject);
-      worker.postMessage(start);
+      worker.postMessage(start, []);
     });
   }
 

@@ -98,7 +98,7 @@ function checkedName(fileName: string): Uint8Array {
 function requireSuccess(status: number | string, argv: readonly string[]): void {
   if (status === 0) return;
   throw new HoldfastError("SOURCE_COMMAND_FAILED", {
-    message: `The command "${argv.join(" ")}" ${typeof status === "number" ? `failed with status ${status}` : `was ended by ${status}`}`,
+    message: `The command "${argv.join(" ")}" ${typeof status === "number" ? `failed with status ${status}` : status}`,
     context: { status },
     hint: "Nothing was committed: an incomplete dump is not a backup.",
   });

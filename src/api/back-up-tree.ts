@@ -205,7 +205,9 @@ async function offerBases(
   }
   for (const candidate of choice.images) {
     if (!(await offer(candidate, connection, account))) continue;
-    const trackLog = store.find(candidate.id, (text) => account.notice(text));
+    const trackLog = withoutFailing(account, "The track log cannot be read", () =>
+      store.find(candidate.id, (text) => account.notice(text)),
+    );
     images.push(trackLog?.image ?? (await openBaseImage(opened.reader, treeRootOf(candidate.root))));
     return { images, trackLog, imageId: candidate.id as ImageId, record: candidate.record };
   }

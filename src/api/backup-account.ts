@@ -149,6 +149,7 @@ export class BackupAccount {
       addedStoredBytes: this.#storedBytes,
       problems: this.#problems,
       problemCount: this.#problemCount,
+      skippedSockets: this.#sockets.map(({ path }) => path),
       notices: this.#notices,
       durationMs: this.#services.clock.elapsedMs() - this.#startedElapsedMs,
       afterFailure: undefined,

@@ -322,15 +322,27 @@ test("the output of a command becomes a file, and a failing command no image", a
 test("a failing command before the backup prevents it; one after it is reported and always runs", async () => {
   await using t = await temporaryRepository();
   fill(t.source, 2);
-  await assert.rejects(t.backUp({ before: "exit 4" }), { code: "HOOK_FAILED" });
-  assert.deepEqual(await t.repository.images(), []);
   const mark = join(t.directory, "after-ran");
-  const report = await t.backUp({ before: "true", after: `printf %s "$HOLDFAST_RESULT" > '${mark}'; exit 5` });
+  const tellResult = `printf %s "$HOLDFAST_RESULT" > '${mark}'`;
+  await assert.rejects(t.backUp({ before: "exit 4", after: tellResult }), { code: "HOOK_FAILED" });
+  assert.equal(readFileSync(mark, "utf8"), "failed");
+  assert.deepEqual(await t.repository.images(), []);
+  const report = await t.backUp({ before: "true", after: `${tellResult}; exit 5` });
   assert.match(report.afterFailure ?? "", /status 5/);
   assert.equal(readFileSync(mark, "utf8"), "done");
   rmSync(mark);
-  await assert.rejects(t.backUp({ paths: [join(t.source, "missing")], after: `printf %s "$HOLDFAST_RESULT" > '${mark}'` }));
+  await assert.rejects(t.backUp({ paths: [join(t.source, "missing")], after: tellResult }));
   assert.equal(existsSync(mark) && readFileSync(mark, "utf8"), "failed");
+});
+
+test("a cache directory that is none costs a notice, not the backup", async () => {
+  await using t = await temporaryRepository();
+  fill(t.source, 2);
+  writeFileSync(t.cache, "in the way");
+  await t.backUp();
+  const second = await t.backUp();
+  assert.match(second.notices.join("\n"), /track log cannot be/);
+  assert.equal((await t.repository.images()).length, 2);
 });
 
 test("two backups into one repository at the same time both succeed", async () => {

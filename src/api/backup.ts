@@ -18,16 +18,16 @@ export async function runBackup(opened: Opened, options: BackupOptions): Promise
     });
   }
   if (options.dryRun === true) return rehearseTree(opened, options, account);
-  if (options.before !== undefined) await runBefore(opened, options.before);
   let report: BackupReport | undefined;
   let failure: unknown;
   try {
+    if (options.before !== undefined) await runBefore(opened, options.before);
     const backUp = options.command === undefined ? backUpTree : backUpCommand;
     report = await inSession(opened, (session) => backUp(opened, options, { account, session }));
   } catch (error) {
     failure = error;
   }
-  // What `before` has begun, such as a snapshot, is ended by `after` whatever became of the backup.
+  // What `before` has begun, such as a snapshot, is ended by `after` whatever became of the backup, and of `before`.
   const afterFailure = options.after === undefined ? undefined : await runAfter(opened, options.after, report);
   if (report === undefined) throw failure;
   return { ...report, afterFailure };

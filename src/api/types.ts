@@ -92,6 +92,8 @@ export interface BackupReport {
   readonly addedStoredBytes: number;
   readonly problems: readonly SourceProblem[];
   readonly problemCount: number;
+  /** Paths of sockets, which are not stored; the first ones, all are counted in the statistics. */
+  readonly skippedSockets: readonly string[];
   readonly notices: readonly string[];
   readonly durationMs: number;
   /** What went wrong with the command after the backup, if it did. */

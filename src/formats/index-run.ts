@@ -174,7 +174,7 @@ export function decodeRunHeader(bytes: Uint8Array, what: string): RunHeader {
     throw new HoldfastError("FORMAT_VERSION", {
       message: `Cannot read ${what}: its version is ${version}, this program knows ${VERSION}`,
       context: { version },
-      hint: "Use a newer version of Holdfast, or rebuild the index.",
+      hint: "Use a newer version of Holdfast, or `holdfast rebuild-index`.",
     });
   }
   if (bytes.length < RUN_HEADER_BYTES + RUN_TRAILER_BYTES) truncated(what, `it has only ${bytes.length} bytes`);
@@ -245,14 +245,14 @@ function requireChecksum(bytes: Uint8Array, offset: number, what: string, part: 
   if (found === expected) return;
   throw new HoldfastError("FORMAT_CHECKSUM", {
     message: `Cannot read ${what}: the checksum of its ${part} is ${found.toString(16)}, its bytes give ${expected.toString(16)}`,
-    hint: "The file is damaged. Rebuild the index from the containers.",
+    hint: "The file is damaged. Rebuild the index from the containers with `holdfast rebuild-index`.",
   });
 }
 
 function truncated(what: string, problem: string): never {
   throw new HoldfastError("FORMAT_TRUNCATED", {
     message: `Cannot read ${what}: ${problem}; it was cut short or its end is damaged`,
-    hint: "Rebuild the index from the containers.",
+    hint: "Rebuild the index from the containers with `holdfast rebuild-index`.",
   });
 }
 

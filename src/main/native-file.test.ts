@@ -55,6 +55,17 @@ describe("a file of native code", () => {
     assert.equal(pathOf(cache), path);
   });
 
+  test(
+    "lies in a temporary directory when the system says of every directory that it cannot be found",
+    {
+      skip: process.platform !== "linux" && "only /proc is known to say so",
+    },
+    () => {
+      const path = pathOf("/proc/there-is-no-such-directory");
+      assert.notEqual(dirname(path), kept("/proc/there-is-no-such-directory"));
+    },
+  );
+
   for (const [reason, spoil] of Object.entries({
     "others can write to the directory": (cache: string) => chmodSync(kept(cache), 0o770),
     "the directory cannot be made": (cache: string) => {

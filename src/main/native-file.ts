@@ -2,9 +2,9 @@
 // kept in a directory that belongs to this user alone, or else written anew for this one start.
 
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { threadId } from "node:worker_threads";
 
 /** Calls `load` with the path of a file that holds `code`, kept below `cacheDirectory` where that is safe and possible. */
@@ -47,10 +47,24 @@ function holds(path: string, code: Uint8Array): boolean {
   }
 }
 
+/** Level by level: Node's own recursion never ends where the system says ENOENT below a directory that exists, as /proc does. */
+function makeDirectories(directory: string): void {
+  const missing: string[] = [];
+  for (let path = directory; !existsSync(path) && dirname(path) !== path; path = dirname(path)) missing.push(path);
+  for (const path of missing.toReversed()) {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      // Another start of the program was faster.
+      if (!existsSync(path)) throw error;
+    }
+  }
+}
+
 /** The directory, made if need be, when nobody else can write to it. A home may be somebody else's, as under sudo. */
 function privateDirectory(directory: string): string | undefined {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory);
     const { uid, mode } = lstatSync(directory);
     const isPrivate = process.getuid === undefined || (uid === process.getuid() && (mode & 0o077) === 0);
     return isPrivate ? directory : undefined;

@@ -17,7 +17,7 @@ test("a program's output and exit status are given as they are", async () => {
 });
 
 test("a program that a signal ends says which", { skip: process.platform === "win32" && "Windows has no signals" }, async () => {
-  assert.deepEqual(await read(["sh", "-c", "kill -TERM $$"]), { text: "", ended: "SIGTERM" });
+  assert.deepEqual(await read(["sh", "-c", "kill -TERM $$"]), { text: "", ended: "was ended by SIGTERM" });
 });
 
 test("a program that does not exist is an outcome, not an exception", async () => {

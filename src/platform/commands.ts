@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 export interface CommandOutput {
   /** What it writes to standard output, piece by piece. */
   readonly output: AsyncIterable<Uint8Array>;
-  /** Its exit status, the name of the signal that ended it, or why it could not be started. */
+  /** Its exit status, or in words what became of it: the signal that ended it, or why it could not be started. */
   readonly ended: Promise<number | string>;
   kill(): void;
 }
@@ -25,8 +25,8 @@ export function readProgramOutput(argv: readonly string[]): CommandOutput {
   const [program = "", ...rest] = argv;
   const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<number | string>((resolve) => {
-    child.on("error", (error) => resolve(`the system: ${error.message}`));
-    child.on("close", (status, signal) => resolve(status ?? signal ?? "an unknown cause"));
+    child.on("error", (error) => resolve(`could not be started (${"code" in error ? String(error.code) : error.message})`));
+    child.on("close", (status, signal) => resolve(status ?? `was ended by ${signal ?? "an unknown cause"}`));
   });
   return { output: child.stdout, ended, kill: () => void child.kill() };
 }

@@ -127,3 +127,11 @@ function thrownBy(call: () => unknown): HoldfastError {
   }
   throw new Error("nothing was thrown");
 }
+
+test(
+  "a directory that the system will not have, though its parent is there, is an error and no endless attempt",
+  { skip: process.platform !== "linux" && "only Linux has /proc" },
+  () => {
+    assert.throws(() => nodeFiles().makeDirectory("/proc/there-is-no-such-directory/below"), { code: "REPOSITORY_WRITE_FAILED" });
+  },
+);

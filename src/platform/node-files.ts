@@ -66,6 +66,10 @@ function list(directory: string): readonly string[] | undefined {
 }
 
 function makeDirectory(directory: string): void {
+  makeBelow(directory, false);
+}
+
+function makeBelow(directory: string, hasParent: boolean): void {
   try {
     fs.mkdirSync(directory);
   } catch (error) {
@@ -74,8 +78,10 @@ function makeDirectory(directory: string): void {
     if (code === "EEXIST" && information(directory)?.kind === "directory") return;
     const parent = path.dirname(directory);
     if (code !== "ENOENT" || parent === directory) throw fileError("write", "make directory", directory, error);
-    makeDirectory(parent);
-    makeDirectory(directory);
+    // Where the system says ENOENT although the parent is there, as below /proc, that is the end of it.
+    if (hasParent) throw fileError("write", "make directory", directory, error);
+    makeBelow(parent, false);
+    makeBelow(directory, true);
     return;
   }
   syncDirectory(path.dirname(directory));

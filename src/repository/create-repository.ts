@@ -48,9 +48,20 @@ export interface CreatedRepository {
  * USAGE for an empty passphrase. When the promise resolves, the repository is durable.
  */
 export async function createRepository(options: CreateRepositoryOptions): Promise<CreatedRepository> {
-  const { files, clock, random } = options;
+  const { files } = options;
   const layout = repositoryLayout(options.path);
   requireUsablePlace(files, layout);
+  try {
+    return await create(options, layout);
+  } catch (error) {
+    // Of two attempts at once, one finds its files taken away as remains, and then a repository in its place.
+    if (error instanceof HoldfastError && files.information(layout.record) !== undefined) throw alreadyThere(layout, error);
+    throw error;
+  }
+}
+
+async function create(options: CreateRepositoryOptions, layout: RepositoryLayout): Promise<CreatedRepository> {
+  const { files, clock, random } = options;
   const passphrase = typeof options.passphrase === "string" ? options.passphrase : await options.passphrase();
   requirePassphrase(passphrase);
   clearHalfMade(files, layout);
@@ -124,8 +135,9 @@ function requireUsablePlace(files: Files, layout: RepositoryLayout): void {
   if (found !== undefined && files.information(layout.record) !== undefined) throw alreadyThere(layout);
 }
 
-function alreadyThere(layout: RepositoryLayout): HoldfastError {
+function alreadyThere(layout: RepositoryLayout, cause?: HoldfastError): HoldfastError {
   return new HoldfastError("REPOSITORY_EXISTS", {
+    ...(cause === undefined ? {} : { cause }),
     message: `Cannot create a repository in "${layout.root}": there is one already`,
     context: { path: layout.root },
     hint: "Use it as it is, or choose another directory.",

@@ -250,6 +250,7 @@ describe("a backup tells", () => {
         addedPlainBytes: 3.1e8,
         addedStoredBytes: 9e7,
         problemCount: 1,
+        skippedSockets: [],
         notices: ["The track log was lost"],
         durationMs: 12_340,
         afterFailure: null,

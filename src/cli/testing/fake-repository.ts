@@ -170,6 +170,7 @@ export function backupReport(fields: Partial<BackupReport> = {}): BackupReport {
     addedStoredBytes: 0,
     problems: [],
     problemCount: 0,
+    skippedSockets: [],
     notices: [],
     durationMs: 12_340,
     afterFailure: undefined,

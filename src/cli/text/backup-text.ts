@@ -63,11 +63,14 @@ function rehearsalRows({ statistics }: BackupReport): [string, string][] {
   return [["to read", formatBytes(statistics.bytesToRead)]];
 }
 
-function verboseRows({ statistics, imageId }: BackupReport): [string, string][] {
+function verboseRows({ statistics, imageId, skippedSockets }: BackupReport): [string, string][] {
+  const more = statistics.socketsSkipped - skippedSockets.length;
   return [
     ["image", imageId ?? "none"],
     ["vanished", formatCount(statistics.vanished)],
     ["sockets", `${formatCount(statistics.socketsSkipped)} skipped`],
+    ...skippedSockets.map((path): [string, string] => ["", path]),
+    ...(more > 0 ? [["", `and ${formatCount(more)} more`] as [string, string]] : []),
     ["read again", `${formatCount(statistics.rescanned)} that looked unchanged`],
     ["taken over", `${counted(statistics.entriesClaimed, "entry", "entries")} from the last image`],
     ["sent again", `${counted(statistics.claimsRefused, "claim")} refused`],
@@ -77,7 +80,7 @@ function verboseRows({ statistics, imageId }: BackupReport): [string, string][] 
 /** The fields of the last event with `--json` (docs/scripting.md). */
 export function backupFields(report: BackupReport) {
   const { imageId, source, baseImageId, statistics, addedPlainBytes, addedStoredBytes } = report;
-  const { problemCount, notices, durationMs, afterFailure } = report;
+  const { problemCount, skippedSockets, notices, durationMs, afterFailure } = report;
   return {
     imageId,
     source,
@@ -86,6 +89,7 @@ export function backupFields(report: BackupReport) {
     addedPlainBytes,
     addedStoredBytes,
     problemCount,
+    skippedSockets,
     notices,
     durationMs: Math.round(durationMs),
     afterFailure,

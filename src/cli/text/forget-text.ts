@@ -18,12 +18,14 @@ export function forgetTables({ sources }: ForgetReport): string[] {
   });
 }
 
-export function forgetSummary({ dryRun, kept, removed }: ForgetReport): string[] {
+/** With `isPruned` the space is about to be freed. */
+export function forgetSummary({ dryRun, kept, removed }: ForgetReport, isPruned: boolean): string[] {
   const total = kept + removed;
   if (total === 0) return ["No image matches."];
   if (removed === 0) return ["No image is to be removed."];
   const share = `${formatCount(removed)} of ${counted(total, "image")}`;
   if (dryRun) return [`Dry run: ${share} would be removed. Nothing was.`];
+  if (isPruned) return [`Removed ${share}.`];
   return [`Removed ${share}.`, "The space that they alone took is still in use; `holdfast prune` frees it."];
 }
 

@@ -60,6 +60,7 @@ export class RunReader {
     try {
       const what = describeRun(name);
       const size = file.sizeBytes();
+      if (size < RUN_HEADER_BYTES + RUN_TRAILER_BYTES) throw tooShort(what, size);
       const headerBytes = readUpTo(file, 0, Math.min(size, RUN_HEADER_BYTES + RUN_TRAILER_BYTES));
       const header = decodeRunHeader(headerBytes, what);
       requireRepository(header, repositoryId, what);
@@ -139,4 +140,12 @@ export class RunReader {
 function readUpTo(file: OpenFile, position: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   return bytes.subarray(0, file.read(bytes, position));
+}
+
+function tooShort(what: string, size: number): HoldfastError {
+  return new HoldfastError("FORMAT_TRUNCATED", {
+    message: `Cannot read ${what}: it has ${size} bytes, header and trailer alone have ${RUN_HEADER_BYTES + RUN_TRAILER_BYTES}`,
+    context: { size },
+    hint: "The file is damaged. Rebuild the index from the containers with `holdfast rebuild-index`.",
+  });
 }

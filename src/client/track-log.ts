@@ -6,7 +6,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { assert } from "../base/assert.ts";
 import { concatBytes, equalBytes, hexOf, utf8 } from "../base/bytes.ts";
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, messageOf } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { openRecord, sealRecord } from "../engine/engine.ts";
 import type { PageReference } from "../formats/entry-page.ts";
@@ -31,6 +31,8 @@ const CHUNK_MINIMUM_BYTES = 256 * 1024;
 const CHUNK_MAXIMUM_BYTES = 2 * 1024 * 1024;
 /** One page in 16 ends a chunk once the minimum is reached. */
 const CHUNK_CUT_MASK = 15;
+/** No frame can ask for more memory than this (2^24 bytes) before it gives a byte. */
+const WINDOW_LOG_LIMIT = 24;
 
 export interface TrackLogKeys {
   readonly files: Files;
@@ -113,7 +115,7 @@ export class TrackLog {
     }
     const sealed = readExactly(file, trailer.offset, trailer.storedBytes);
     const packed = openRecord(keys.key, contextOf(keys.repositoryId, "table"), sealed, "a track log's page table");
-    const table = decodePageTable(zstdDecompressSync(packed, { maxOutputLength: PAGE_TABLE_LIMIT }));
+    const table = decodePageTable(decompress(packed, PAGE_TABLE_LIMIT, "the page table of a track log"));
     const pages: PlacedPage[] = [];
     let firstPosition = 0;
     let pageNumber = 0;
@@ -147,7 +149,7 @@ export class TrackLog {
     const chunk = this.#chunks[chunkNumber] as TrackLogChunk;
     const sealed = readExactly(this.#file, chunk.offset, chunk.storedBytes);
     const packed = openRecord(this.#keys.key, contextOf(this.#keys.repositoryId, "chunk"), sealed, "a chunk of a track log");
-    return zstdDecompressSync(packed, { maxOutputLength: chunk.plainBytes });
+    return decompress(packed, chunk.plainBytes, "a chunk of a track log");
   }
 
   /** The chunk as it is stored, when `pages` are exactly the pages of one chunk of this log. */
@@ -245,13 +247,25 @@ function compress(bytes: Uint8Array): Uint8Array {
   return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
 }
 
+/** At most `limitBytes`, or FORMAT_INVALID. */
+function decompress(packed: Uint8Array, limitBytes: number, what: string): Uint8Array {
+  try {
+    const params = { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_LIMIT };
+    return zstdDecompressSync(packed, { maxOutputLength: limitBytes, params });
+  } catch (cause) {
+    throw new HoldfastError("FORMAT_INVALID", { message: `Cannot read ${what}: it cannot be decompressed (${messageOf(cause)})`, cause });
+  }
+}
+
 function contextOf(repositoryId: Uint8Array, part: "chunk" | "table"): Uint8Array {
   return utf8(`holdfast track log 1 ${part} ${hexOf(repositoryId)}`);
 }
 
 function readExactly(file: OpenFile, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(Math.max(0, length));
-  if (offset < 0 || length < 0 || file.read(bytes, offset) !== length) {
+  // Looked at before so much memory is taken: a table may say anything.
+  const isInside = offset >= 0 && length >= 0 && offset + length <= file.sizeBytes();
+  const bytes = new Uint8Array(isInside ? length : 0);
+  if (!isInside || file.read(bytes, offset) !== length) {
     throw new HoldfastError("FORMAT_TRUNCATED", { message: `The track log ends before offset ${offset + length}` });
   }
   return bytes;

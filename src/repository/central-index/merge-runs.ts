@@ -14,7 +14,7 @@ import { HoldfastError } from "../../base/errors.ts";
 import { BLOCK_RECORD_BYTES, CONTAINER_RECORD_BYTES } from "../../formats/index-run.ts";
 import type { SectionName } from "../../formats/index-run.ts";
 import { MergedCursors, RecordCursor } from "./record-cursor.ts";
-import { isRunVanished, listRuns, removeRuns } from "./run-directory.ts";
+import { isRunVanished, listRuns, removeRuns, runInvalid } from "./run-directory.ts";
 import type { RunName, WritableIndexLocation } from "./run-directory.ts";
 import { RunReader } from "./run-reader.ts";
 import { RunWriter } from "./run-writer.ts";
@@ -94,6 +94,7 @@ function mergeContainers(writer: RunWriter, readers: readonly RunReader[]): Uint
   for (let cursor = merged.least; cursor !== undefined; cursor = merged.least) {
     const record = cursor.bytes.subarray(cursor.at, cursor.at + CONTAINER_RECORD_BYTES);
     if (writer.count("containers") === 0 || !equalBytes(record, last)) {
+      if (isBelow(record, 0, last)) throw outOfOrder(readers, cursor, "containers");
       writer.container(record);
       last.set(record);
     }
@@ -110,7 +111,8 @@ async function mergeBlocks(
   containerNumbers: readonly Uint32Array[],
   signal: AbortSignal | undefined,
 ): Promise<Uint32Array[]> {
-  const containerOf = ({ input, view, at }: RecordCursor): number => containerNumbers[input]![view.getUint32(at, true)]!;
+  const containerOf = ({ input, view, at }: RecordCursor): number =>
+    numberOf(containerNumbers[input]!, view.getUint32(at, true), readers[input]!, "container");
   const offsetOf = ({ view, at }: RecordCursor): number => view.getUint32(at + 4, true);
   const numbers = readers.map(({ counts }) => new Uint32Array(counts.blocks));
   const merged = new MergedCursors(
@@ -129,6 +131,8 @@ async function mergeBlocks(
       // A container never changes, so two runs that differ about it cannot both have been made from it.
       if (!equalBytes(record.subarray(4), last)) contradiction(readers[cursor.input]!.name);
     } else {
+      if (container < lastContainer || (container === lastContainer && offset < lastOffset))
+        throw outOfOrder(readers, cursor, "blocks");
       writer.block(
         container,
         offset,
@@ -154,7 +158,7 @@ async function mergeSegments(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const blockOf = ({ input, view, at }: RecordCursor): number =>
-    blockNumbers[input]![view.getUint32(at + FINGERPRINT_BYTES, true)]!;
+    numberOf(blockNumbers[input]!, view.getUint32(at + FINGERPRINT_BYTES, true), readers[input]!, "block");
   const offsetOf = ({ view, at }: RecordCursor): number => view.getUint32(at + FINGERPRINT_BYTES + 4, true);
   const merged = new MergedCursors(
     cursorsOf(readers, "segments"),
@@ -169,6 +173,7 @@ async function mergeSegments(
     const block = blockOf(cursor);
     const offset = offsetOf(cursor);
     if (block !== lastBlock || offset !== lastOffset || !isSameFingerprint(bytes, at, last)) {
+      if (isBelow(bytes, at, last)) throw outOfOrder(readers, cursor, "segments");
       writer.segment(bytes, at, block, offset, view.getUint32(at + FINGERPRINT_BYTES + 8, true));
       for (let i = 0; i < FINGERPRINT_BYTES; i++) last[i] = bytes[at + i]!;
       lastBlock = block;
@@ -195,6 +200,27 @@ function compareAt(a: RecordCursor, b: RecordCursor, length: number): number {
 function isSameFingerprint(bytes: Uint8Array, at: number, last: Uint8Array): boolean {
   for (let i = 0; i < FINGERPRINT_BYTES; i++) if (bytes[at + i] !== last[i]) return false;
   return true;
+}
+
+/** Whether what stands at `at` sorts before `last`. */
+function isBelow(bytes: Uint8Array, at: number, last: Uint8Array): boolean {
+  for (let i = 0; i < last.length; i++) {
+    const difference = bytes[at + i]! - last[i]!;
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}
+
+/** The new number of a container or block; a record may name any. */
+function numberOf(numbers: Uint32Array, ordinal: number, { name }: RunReader, what: "container" | "block"): number {
+  const number = numbers[ordinal];
+  if (number === undefined) throw runInvalid(name, `it refers to ${what} ${ordinal} of ${numbers.length}`);
+  return number;
+}
+
+/** Lookups search a run by halves: what is out of order would be lost. */
+function outOfOrder(readers: readonly RunReader[], { input, ordinal }: RecordCursor, what: SectionName): HoldfastError {
+  return runInvalid(readers[input]!.name, `its ${what} are not in order at number ${ordinal}`);
 }
 
 function contradiction(run: RunName): never {

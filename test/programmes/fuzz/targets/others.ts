@@ -183,7 +183,7 @@ const TABLE_FIELDS: readonly Field[] = [
 ];
 
 /** A path of 64 KiB may be written in 44 bytes, as one that shares all with the path before. */
-const TABLE_MEMORY = { base: 8 * MIB, perByte: 2_000 };
+const TABLE_MEMORY = { base: 48 * MIB, perByte: 2_000 };
 
 const TRACK_LOGS: readonly FuzzTarget[] = [
   {

@@ -272,8 +272,7 @@ for (const kind of KINDS) {
 }
 
 test("what is gone is missed by name, and everything that does not need it is still there", async () => {
-  const gone = (path: string, use: () => Promise<void>): Promise<void> =>
-    withDamage(path, GONE, use);
+  const gone = (path: string, use: () => Promise<void>): Promise<void> => withDamage(path, GONE, use);
   const refusals = async (questions: readonly Question[]): Promise<string[]> => {
     const answers = await ask(whole, questions);
     return [...answers].flatMap(([question, answer]) => {

@@ -26,7 +26,12 @@ function copyOf(version: string, place: Workplace): GoldenManifest {
 }
 
 async function withRepository<T>(place: Workplace, { passphrase }: GoldenManifest, use: (opened: Repository) => Promise<T>) {
-  const options = { repository: place.at("repository"), passphrase: () => passphrase, cacheDirectory: place.at("cache"), threads: 2 };
+  const options = {
+    repository: place.at("repository"),
+    passphrase: () => passphrase,
+    cacheDirectory: place.at("cache"),
+    threads: 2,
+  };
   await using opened = await open(services(), options);
   return await use(opened);
 }

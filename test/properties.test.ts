@@ -137,7 +137,9 @@ test("runs merged in any order and grouping, once or again, say what a map says"
     const containers: ContainerContents[] = [];
     for (let left = 1 + chance.below(8); left > 0; left--) {
       const copied = containers.length > 0 && chance.oneIn(3) ? chance.pick(containers) : undefined;
-      const fingerprints = Array.from({ length: Math.min(20, copied?.segments.lengths.length ?? 0) }, (_, at) => fingerprintOf(copied!, at));
+      const fingerprints = Array.from({ length: Math.min(20, copied?.segments.lengths.length ?? 0) }, (_, at) =>
+        fingerprintOf(copied!, at),
+      );
       containers.push(madeContainer(random, { segments: fingerprints.length + 1 + chance.size(800), fingerprints }));
     }
     const files = new MemoryFiles();
@@ -157,7 +159,10 @@ test("runs merged in any order and grouping, once or again, say what a map says"
       }
       assert.deepEqual(index.findAll(chance.bytes(32)), []);
       if (runs.length === 1) break;
-      const group = Array.from({ length: 2 + chance.below(runs.length - 1) }, () => runs.splice(chance.below(runs.length), 1)[0]!);
+      const group = Array.from(
+        { length: 2 + chance.below(runs.length - 1) },
+        () => runs.splice(chance.below(runs.length), 1)[0]!,
+      );
       const outcome = await mergeRuns({ ...location, runs: group });
       assert.ok(outcome.kind === "merged");
       runs.push(outcome.run);
@@ -167,25 +172,29 @@ test("runs merged in any order and grouping, once or again, say what a map says"
 
 // --- backing up and restoring --------------------------------------------------------------------
 
-test("whatever tree is backed up, changed and backed up again comes back as it was, both times", { skip: whyNot({}) }, async () => {
-  await holdsFor("tree", 4, async (chance) => {
-    await using t = await temporaryRepository();
-    growTree(chance, t.source);
-    const asOrdinaryUser = !isRoot;
-    const restored = async (image: string, target: string): Promise<string[]> => {
-      const report = await t.repository.restore({ image, target: join(t.directory, target), paths: [t.source], verify: true });
-      assert.deepEqual(report.problems, []);
-      return describeTree(join(t.directory, target, t.source), { asOrdinaryUser });
-    };
-    const before = describeTree(t.source, { asOrdinaryUser });
-    const first = await t.backUp();
-    assert.deepEqual(first.problems, []);
-    editTree(chance, t.source);
-    const after = describeTree(t.source, { asOrdinaryUser });
-    const second = await t.backUp();
-    assert.deepEqual(second.problems, []);
-    assert.deepEqual(await restored(second.imageId ?? "", "second"), after);
-    assert.deepEqual(await restored(first.imageId ?? "", "first"), before);
-    assert.deepEqual((await t.repository.verify({ readData: 1 })).damages, []);
-  });
-});
+test(
+  "whatever tree is backed up, changed and backed up again comes back as it was, both times",
+  { skip: whyNot({}) },
+  async () => {
+    await holdsFor("tree", 4, async (chance) => {
+      await using t = await temporaryRepository();
+      growTree(chance, t.source);
+      const asOrdinaryUser = !isRoot;
+      const restored = async (image: string, target: string): Promise<string[]> => {
+        const report = await t.repository.restore({ image, target: join(t.directory, target), paths: [t.source], verify: true });
+        assert.deepEqual(report.problems, []);
+        return describeTree(join(t.directory, target, t.source), { asOrdinaryUser });
+      };
+      const before = describeTree(t.source, { asOrdinaryUser });
+      const first = await t.backUp();
+      assert.deepEqual(first.problems, []);
+      editTree(chance, t.source);
+      const after = describeTree(t.source, { asOrdinaryUser });
+      const second = await t.backUp();
+      assert.deepEqual(second.problems, []);
+      assert.deepEqual(await restored(second.imageId ?? "", "second"), after);
+      assert.deepEqual(await restored(first.imageId ?? "", "first"), before);
+      assert.deepEqual((await t.repository.verify({ readData: 1 })).damages, []);
+    });
+  },
+);

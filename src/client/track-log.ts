@@ -253,7 +253,10 @@ function decompress(packed: Uint8Array, limitBytes: number, what: string): Uint8
     const params = { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_LIMIT };
     return zstdDecompressSync(packed, { maxOutputLength: limitBytes, params });
   } catch (cause) {
-    throw new HoldfastError("FORMAT_INVALID", { message: `Cannot read ${what}: it cannot be decompressed (${messageOf(cause)})`, cause });
+    throw new HoldfastError("FORMAT_INVALID", {
+      message: `Cannot read ${what}: it cannot be decompressed (${messageOf(cause)})`,
+      cause,
+    });
   }
 }
 

@@ -90,7 +90,7 @@ class StartedWorker<In, Out> implements WorkerThread<In, Out> {
   async stop(): Promise<void> {
     this.#stopping = true;
     Atomics.store(this.#stopFlag, 0, 1);
-    this.#worker.postMessage(STOP);
+    this.#worker.postMessage(STOP, []);
     const force = setTimeout(() => void this.#worker.terminate(), this.#patienceMs);
     await this.#exited;
     clearTimeout(force);

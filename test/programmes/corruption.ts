@@ -37,7 +37,9 @@ let [detected, undetectable] = [0, 0];
 for (const [name, figures] of Object.entries(report.groups)) {
   detected += figures.detected;
   undetectable += figures.undetectable;
-  say(`${name}: ${figures.cases} cases, ${figures.detected} detected, ${figures.undetectable} that nothing can tell from a removal`);
+  say(
+    `${name}: ${figures.cases} cases, ${figures.detected} detected, ${figures.undetectable} that nothing can tell from a removal`,
+  );
 }
 const rate = report.cases === undetectable ? 100 : (100 * detected) / (report.cases - undetectable);
 say(

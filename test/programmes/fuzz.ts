@@ -52,7 +52,9 @@ function runTarget(work: Omit<Work, "progress">): Promise<FuzzOutcome> {
       void worker.terminate();
     };
     worker.on("message", (outcome: FuzzOutcome) => end(() => resolve(outcome)));
-    worker.on("error", (cause) => end(() => reject(new Error(`${work.target} ended its thread (${String(cause)}): ${replay()}`, { cause }))));
+    worker.on("error", (cause) =>
+      end(() => reject(new Error(`${work.target} ended its thread (${String(cause)}): ${replay()}`, { cause }))),
+    );
     worker.on("exit", () => end(() => reject(new Error(`${work.target} ended its thread: ${replay()}`))));
   });
 }
@@ -115,7 +117,7 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-async function work({ target: name, progress, ...options }: Work): Promise<void> {
+async function fuzzInThread({ target: name, progress, ...options }: Work): Promise<void> {
   const { FUZZ_TARGETS } = await import("./fuzz/targets.ts");
   const target = FUZZ_TARGETS.find((candidate) => candidate.name === name);
   if (target === undefined) throw new Error(`There is no target ${name}`);
@@ -123,7 +125,7 @@ async function work({ target: name, progress, ...options }: Work): Promise<void>
   const onInput = (number: number): void => {
     shared[0] = number;
   };
-  parentPort?.postMessage(await fuzz(target, { ...options, onInput }));
+  parentPort?.postMessage(await fuzz(target, { ...options, onInput }), []);
 }
 
-await (isMainThread ? main() : work(workerData as Work));
+await (isMainThread ? main() : fuzzInThread(workerData as Work));

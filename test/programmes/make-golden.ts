@@ -31,7 +31,9 @@ import { describeTree } from "../support/describe-tree.ts";
 import type { GoldenManifest } from "../support/golden-manifest.ts";
 import { PASSPHRASE, Workplace, hasTool, makeRepository } from "../support/holdfast-process.ts";
 
-const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as {
+  version: string;
+};
 const golden = join(import.meta.dirname, "..", "fixtures", "golden", version);
 
 function makeTree(source: string): void {
@@ -42,13 +44,17 @@ function makeTree(source: string): void {
   writeFileSync(at("kinds", "file"), "a file\n");
   // More segments than an entry lists by itself.
   writeFileSync(at("kinds", "large"), wordyBytes(1, 400_000));
-  writeFileSync(at("kinds", "fixed.img"), Buffer.concat([wordyBytes(2, 4_000), Buffer.alloc(1_300_000, "fixed "), wordyBytes(3, 4_000)]));
+  writeFileSync(
+    at("kinds", "fixed.img"),
+    Buffer.concat([wordyBytes(2, 4_000), Buffer.alloc(1_300_000, "fixed "), wordyBytes(3, 4_000)]),
+  );
   spawnSync("mkfifo", ["-m", "640", at("kinds", "fifo")]);
   spawnSync("mknod", [at("kinds", "character-device"), "c", "1", "3"]);
   spawnSync("mknod", [at("kinds", "block-device"), "b", "7", "200"]);
   // Islands in holes: a segment list of several pages.
   const sparse = openSync(at("kinds", "sparse"), "w");
-  for (let island = 0; island < 420; island++) writeSync(sparse, `island ${island} `.repeat(340).slice(0, 4_096), island * 16_384);
+  for (let island = 0; island < 420; island++)
+    writeSync(sparse, `island ${island} `.repeat(340).slice(0, 4_096), island * 16_384);
   closeSync(sparse);
   writeFileSync(at("links", "one"), "linked");
   linkSync(at("links", "one"), at("links", "two"));
@@ -71,7 +77,10 @@ function makeTree(source: string): void {
 function editTree(source: string, round: number): void {
   const at = (...parts: string[]): string => join(source, ...parts);
   const large = readFileSync(at("kinds", "large"));
-  writeFileSync(at("kinds", "large"), Buffer.concat([large.subarray(0, 200_000), Buffer.from(`round ${round}`), large.subarray(200_000)]));
+  writeFileSync(
+    at("kinds", "large"),
+    Buffer.concat([large.subarray(0, 200_000), Buffer.from(`round ${round}`), large.subarray(200_000)]),
+  );
   for (let i = 0; i < 5; i++) writeFileSync(at("many", `file-${String(i * 30).padStart(3, "0")}`), `changed in round ${round}\n`);
   writeFileSync(at("many", `new-${round}`), "new");
   rmSync(at("many", `file-${150 + round}`));
@@ -93,7 +102,12 @@ const images: GoldenManifest["images"][number][] = [];
     if (round > 0) editTree(source, round);
     // Described first: reading changes the time of access only.
     const entries = describeTree(source);
-    const { imageId = "", problems } = await opened.backup({ paths: [source], tags: [`round-${round}`], source: "golden", host: "golden" });
+    const { imageId = "", problems } = await opened.backup({
+      paths: [source],
+      tags: [`round-${round}`],
+      source: "golden",
+      host: "golden",
+    });
     if (problems.length > 0) throw new Error(`The backup had problems: ${JSON.stringify(problems)}`);
     const tags = round === 1 ? await opened.tag(imageId, { add: ["kept"] }) : [`round-${round}`];
     images.push({ id: imageId, tags, entries });

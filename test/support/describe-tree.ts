@@ -55,5 +55,7 @@ function kindOf(stat: BigIntStats): string {
 }
 
 function textOf(name: Buffer): string {
-  return name.toString("latin1").replaceAll(/[^\x21-\x5b\x5d-\x7e]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return name
+    .toString("latin1")
+    .replaceAll(/[^\x21-\x5b\x5d-\x7e]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

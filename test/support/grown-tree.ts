@@ -29,7 +29,7 @@ const LONGEST_PATH = 3_000;
 
 /** Fills an empty directory. */
 export function growTree(chance: Chance, root: string): void {
-  const directories = [Buffer.from(root)];
+  const directories: Buffer[] = [Buffer.from(root)];
   const files: Buffer[] = [];
   for (let left = chance.size(MOST_ENTRIES); left > 0; left--) {
     // Rather below what was made last: deep trees come of it.
@@ -56,22 +56,39 @@ export function editTree(chance: Chance, root: string): void {
     const path = paths.length === 0 ? undefined : chance.pick(paths);
     const beside = path === undefined ? Buffer.from(root) : path.subarray(0, path.lastIndexOf(0x2f));
     const added = join(beside, nameOf(chance));
-    if (path === undefined || chance.oneIn(4)) {
-      if (!exists(added) && added.length < LONGEST_PATH) writeFile(chance, added);
-    } else if (chance.oneIn(5)) rmSync(path, { recursive: true, force: true });
-    else if (chance.oneIn(5)) {
-      if (!exists(added) && added.length < LONGEST_PATH) renameSync(path, added);
-    } else if (lstatSync(path).isFile()) {
-      chmodSync(path, 0o600);
-      if (chance.oneIn(3)) truncateSync(path, chance.size(100_000));
-      else writeFile(chance, path);
-    } else if (chance.oneIn(4) && lstatSync(path).isDirectory()) {
-      // Something else of the same name.
-      rmSync(path, { recursive: true, force: true });
-      symlinkSync(targetOf(chance), path);
+    const isFree = !exists(added) && added.length < LONGEST_PATH;
+    if (path === undefined) {
+      if (isFree) writeFile(chance, added);
+      continue;
+    }
+    const kind = lstatSync(path);
+    switch (chance.below(6)) {
+      case 0:
+        if (isFree) writeFile(chance, added);
+        break;
+      case 1:
+        rmSync(path, { recursive: true, force: true });
+        break;
+      case 2:
+        if (isFree) renameSync(path, added);
+        break;
+      case 3:
+        // Something else of the same name.
+        rmSync(path, { recursive: true, force: true });
+        if (kind.isDirectory()) symlinkSync(targetOf(chance), path);
+        else mkdirSync(path);
+        break;
+      default:
+        if (kind.isFile()) changeFile(chance, path);
     }
   }
   finish(chance, root);
+}
+
+function changeFile(chance: Chance, path: Buffer): void {
+  chmodSync(path, 0o600);
+  if (chance.oneIn(3)) truncateSync(path, chance.size(100_000));
+  else writeFile(chance, path);
 }
 
 function nameOf(chance: Chance): Buffer {
@@ -88,7 +105,13 @@ function nameOf(chance: Chance): Buffer {
 }
 
 function targetOf(chance: Chance): Buffer {
-  return chance.pick([Buffer.from("nowhere"), Buffer.from(".."), Buffer.from("."), Buffer.from([0xff, 0x2f, 0xfe]), Buffer.alloc(1 + chance.size(4_000), "t")]);
+  return chance.pick([
+    Buffer.from("nowhere"),
+    Buffer.from(".."),
+    Buffer.from("."),
+    Buffer.from([0xff, 0x2f, 0xfe]),
+    Buffer.alloc(1 + chance.size(4_000), "t"),
+  ]);
 }
 
 function writeFile(chance: Chance, path: Buffer): void {
@@ -100,7 +123,8 @@ function writeFile(chance: Chance, path: Buffer): void {
   }
   // Data between holes, and a hole at the end or not.
   const file = openSync(path, "w");
-  for (let island = chance.below(5); island > 0; island--) writeSync(file, bytes.subarray(0, 5_000), 0, undefined, chance.size(20_000_000));
+  for (let island = chance.below(5); island > 0; island--)
+    writeSync(file, bytes.subarray(0, 5_000), 0, undefined, chance.size(20_000_000));
   if (chance.oneIn(2)) ftruncateSync(file, chance.size(30_000_000));
   closeSync(file);
 }
@@ -111,9 +135,18 @@ function finish(chance: Chance, root: string): void {
     const stat = lstatSync(path);
     // An ordinary user must be able to read what is backed up, and to remove what is restored.
     const least = isRoot ? 0 : stat.isDirectory() ? 0o700 : 0o400;
-    if (!stat.isSymbolicLink() && chance.oneIn(2)) chmodSync(path, chance.pick([0o644, 0o600, 0o4755, 0o2711, 0o1777, 0o000]) | least);
+    if (!stat.isSymbolicLink() && chance.oneIn(2))
+      chmodSync(path, chance.pick([0o644, 0o600, 0o4755, 0o2711, 0o1777, 0o000]) | least);
     if (chance.oneIn(2)) {
-      const time = chance.pick([0, -1.5, -2_000_000_000.000001, 0.999999, 1_234_567_890.123456, 4_294_967_297.5, chance.below(2 ** 31) + 0.123456]);
+      const time = chance.pick([
+        0,
+        -1.5,
+        -2_000_000_000.000001,
+        0.999999,
+        1_234_567_890.123456,
+        4_294_967_297.5,
+        chance.below(2 ** 31) + 0.123456,
+      ]);
       lutimesSync(path, time, time);
     }
   }

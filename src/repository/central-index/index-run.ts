@@ -89,7 +89,8 @@ export class IndexRun implements PageOwner {
     into.plainLength = numberAt(bytes, record + 12);
     for (let i = 0; i < BLOCK_IDENTITY_BYTES; i++) into.identity[i] = bytes[record + 16 + i]!;
     const { containers } = this.reader.counts;
-    if (into.container >= containers) throw runInvalid(this.name, `it places block ${into.block} in container ${into.container} of ${containers}`);
+    if (into.container >= containers)
+      throw runInvalid(this.name, `it places block ${into.block} in container ${into.container} of ${containers}`);
     const end = into.offset + into.length;
     if (end > into.plainLength)
       throw runInvalid(this.name, `it has a segment end at byte ${end} of block ${into.block}, which has ${into.plainLength}`);

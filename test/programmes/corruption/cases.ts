@@ -49,7 +49,13 @@ function* casesOf(bench: CorruptionBench, kind: KindOfFile, path: string, option
   const name = basename(path);
   const layout = bench.containers.get(name);
   const all = new Set(layout?.blocks.map(({ key }) => key));
-  const at = (group: CaseGroup, damage: () => Damage, blocks: ReadonlySet<string>): CorruptionCase => ({ group, kind, path, damage, blocks });
+  const at = (group: CaseGroup, damage: () => Damage, blocks: ReadonlySet<string>): CorruptionCase => ({
+    group,
+    kind,
+    path,
+    damage,
+    blocks,
+  });
   const within = (position: number): ReadonlySet<string> =>
     new Set(layout?.blocks.filter(({ from, to }) => position >= from && position < to).map(({ key }) => key));
   const chance = Chance.of(options.seed, name, 0);
@@ -74,12 +80,17 @@ function* casesOf(bench: CorruptionBench, kind: KindOfFile, path: string, option
     const cut = new Set(layout?.blocks.filter(({ to }) => to > length).map(({ key }) => key));
     yield at("truncations", () => cutAt(bytes, length), cut);
   }
-  for (const damage of otherwiseBroken(bytes)) yield at("overwritten", () => damage, damage.what.startsWith("bytes behind") ? new Set() : all);
+  for (const damage of otherwiseBroken(bytes))
+    yield at("overwritten", () => damage, damage.what.startsWith("bytes behind") ? new Set() : all);
 
   const others = [...filesOfKind(kind, bench.repository), ...filesOfKind(kind, bench.foreign)].filter((other) => other !== path);
   for (const other of isSmall ? some(others, 3, chance) : others) {
     const where = other.startsWith(bench.foreign) ? "of another repository" : "of this repository";
-    yield at("replaced", () => ({ what: `replaced by ${basename(other).slice(0, 16)} ${where}`, bytes: readFileSync(other) }), all);
+    yield at(
+      "replaced",
+      () => ({ what: `replaced by ${basename(other).slice(0, 16)} ${where}`, bytes: readFileSync(other) }),
+      all,
+    );
   }
   yield at("removed", () => GONE, all);
 }
@@ -96,6 +107,10 @@ function some<T>(list: readonly T[], count: number, chance: Chance): T[] {
   // The first and the last, and some in between.
   const step = list.length / count;
   return Array.from({ length: count }, (_, at) =>
-    at === 0 ? list[0]! : at === count - 1 ? list.at(-1)! : list[Math.min(list.length - 1, Math.floor(at * step) + chance.below(Math.ceil(step)))]!,
+    at === 0
+      ? list[0]!
+      : at === count - 1
+        ? list.at(-1)!
+        : list[Math.min(list.length - 1, Math.floor(at * step) + chance.below(Math.ceil(step)))]!,
   );
 }

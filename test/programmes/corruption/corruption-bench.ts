@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { open } from "../../../src/api/api.ts";
 import { dumpEntry } from "../../../src/api/dump.ts";
@@ -24,6 +25,8 @@ import { containerLayout, neededBlocks } from "./needed-blocks.ts";
 import type { ContainerLayout } from "./needed-blocks.ts";
 
 export const OTHER_PASSPHRASE = "battery staple";
+
+const MEMORY_DIRECTORY = "/dev/shm";
 
 export interface ExpectedFile {
   readonly image: string;
@@ -70,7 +73,9 @@ export class CorruptionBench extends Workplace {
   containers: ReadonlyMap<string, ContainerLayout> = new Map();
 
   static async make(): Promise<CorruptionBench> {
-    const bench = new CorruptionBench();
+    // In memory where the system offers it: thousands of files are written, and nothing here is about disks.
+    const directory = existsSync(MEMORY_DIRECTORY) ? MEMORY_DIRECTORY : tmpdir();
+    const bench = new CorruptionBench(mkdtempSync(join(directory, "holdfast-corruption-")));
     await bench.#fill();
     await bench.#learn();
     return bench;
@@ -118,7 +123,10 @@ export class CorruptionBench extends Workplace {
     await this.#withOpened(async (opened) => {
       const { images, damaged } = await listImages(opened.places);
       assert.deepEqual(damaged, []);
-      this.containers = await containerLayout(opened, filesOfKind("container", this.repository).map((path) => basename(path)));
+      this.containers = await containerLayout(
+        opened,
+        filesOfKind("container", this.repository).map((path) => basename(path)),
+      );
       const files: ExpectedFile[] = [];
       const expected: ExpectedImage[] = [];
       for (const image of images) {
@@ -204,7 +212,11 @@ export class CorruptionBench extends Workplace {
   // --- restoring, as the program does it -----------------------------------------------------------
 
   /** Restores every image with real threads. Returns what it says of verification and which files are not as they were. */
-  async restoreAll(): Promise<{ readonly damages: readonly string[]; readonly lost: ReadonlySet<string>; readonly wrong: readonly string[] }> {
+  async restoreAll(): Promise<{
+    readonly damages: readonly string[];
+    readonly lost: ReadonlySet<string>;
+    readonly wrong: readonly string[];
+  }> {
     const [lost, wrong, damages] = [new Set<string>(), [] as string[], [] as string[]];
     try {
       await this.withRepository(async (repository) => {
@@ -222,9 +234,12 @@ export class CorruptionBench extends Workplace {
             const content = contentOf(join(target, path));
             if (content === sha256) continue;
             lost.add(`${image} ${path}`);
-            const isTold = [...named].some((problem) => path === problem || path.startsWith(problem === "/" ? "/" : `${problem}/`));
+            const isTold = [...named].some(
+              (problem) => path === problem || path.startsWith(problem === "/" ? "/" : `${problem}/`),
+            );
             if (content !== undefined && !isTold) wrong.push(`restored ${path} of image ${image} wrongly without saying so`);
-            if (content === undefined && problems.length === 0) wrong.push(`left out ${path} of image ${image} without saying so`);
+            if (content === undefined && problems.length === 0)
+              wrong.push(`left out ${path} of image ${image} without saying so`);
           }
         }
       });
@@ -287,4 +302,3 @@ async function verify(opened: Opened, images: readonly ImageSummary[], readData:
   });
   return damages.map(({ what, problem }) => `${what}: ${problem}`);
 }
-

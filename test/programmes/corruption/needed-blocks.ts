@@ -29,11 +29,18 @@ export interface ContainerLayout {
 export async function containerLayout(opened: Opened, names: readonly string[]): Promise<ReadonlyMap<string, ContainerLayout>> {
   const { keyRing, defaultVolume } = opened.repository;
   const { repositoryId, block: blockKey } = keyRing;
-  const reader = new ContainerReader({ repositoryId, sealer: new BlockSealer({ blockKey, repositoryId, random: opened.services.random }) });
+  const reader = new ContainerReader({
+    repositoryId,
+    sealer: new BlockSealer({ blockKey, repositoryId, random: opened.services.random }),
+  });
   const layouts = new Map<string, ContainerLayout>();
   for (const name of names) {
     const { blocks, sizeBytes } = await reader.readDirectory(defaultVolume, name as ContainerName);
-    const ranges = Array.from(blocks.offsets, (from, at) => ({ key: `${name}:${from}`, from, to: from + (blocks.storedLengths[at] ?? 0) }));
+    const ranges = Array.from(blocks.offsets, (from, at) => ({
+      key: `${name}:${from}`,
+      from,
+      to: from + (blocks.storedLengths[at] ?? 0),
+    }));
     layouts.set(name, { sizeBytes, blocks: ranges, directoryFrom: ranges.at(-1)?.to ?? 0 });
   }
   return layouts;
@@ -76,7 +83,9 @@ async function contentBlocks(opened: Opened, { segments = [], segmentList }: Ent
     blocks.push(...blocksOf(opened, fingerprint));
     const page = await opened.reader.loadPage("list", fingerprint, pageBytes);
     if (level > 0) for (const child of decodeListIndex(page, level)) await walk(child.fingerprint, child.pageBytes, level - 1);
-    else for (const reference of decodeListLeaf(page)) if (reference.kind === "data") blocks.push(...blocksOf(opened, reference.fingerprint));
+    else
+      for (const reference of decodeListLeaf(page))
+        if (reference.kind === "data") blocks.push(...blocksOf(opened, reference.fingerprint));
   };
   if (segmentList !== undefined) await walk(segmentList.fingerprint, segmentList.pageBytes, segmentList.level);
   return blocks;

@@ -100,7 +100,8 @@ function judge(bench: CorruptionBench, tried: CorruptionCase, answers: Answers, 
   }
   for (const image of lostImages) {
     const pages = bench.images.find(({ summary }) => summary.id === image)?.pageBlocks ?? new Set();
-    const isHit = basename(tried.path) === image || [...tried.blocks].some((block) => pages.has(block)) || tried.kind === "index run";
+    const isHit =
+      basename(tried.path) === image || [...tried.blocks].some((block) => pages.has(block)) || tried.kind === "index run";
     if (!isHit) note(`image ${image} is lost, and nothing of it was damaged`);
   }
   expectConfined(bench, tried, lostFiles, note);
@@ -113,7 +114,12 @@ function mayRefuse({ kind }: CorruptionCase): boolean {
 
 function namesIt(message: string, { path }: CorruptionCase): boolean {
   const name = basename(path);
-  return message.includes(path) || message.includes(name.slice(0, 16)) || (name === "label" && message.includes("volumes/main")) || /passphrase/.test(message);
+  return (
+    message.includes(path) ||
+    message.includes(name.slice(0, 16)) ||
+    (name === "label" && message.includes("volumes/main")) ||
+    /passphrase/.test(message)
+  );
 }
 
 /** Only files are lost that need a damaged block, or belong to an image whose record is damaged. */

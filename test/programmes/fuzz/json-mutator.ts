@@ -22,7 +22,8 @@ function changed(chance: Chance, value: Json, depth: number): Json {
   if (Array.isArray(value)) return changedList(chance, value, depth);
   if (typeof value === "object" && value !== null) return changedObject(chance, value, depth);
   if (typeof value === "string" && chance.oneIn(2)) return changedText(chance, value);
-  if (typeof value === "number" && chance.oneIn(2)) return chance.pick([-value, value + 0.5, value + 1, value * 1e9, value * 1e300]);
+  if (typeof value === "number" && chance.oneIn(2))
+    return chance.pick([-value, value + 0.5, value + 1, value * 1e9, value * 1e300]);
   return depth === 0 ? value : anyValue(chance);
 }
 
@@ -43,7 +44,8 @@ function changedObject(chance: Chance, object: { [name: string]: Json }, depth: 
   const names = Object.keys(object);
   if (names.length === 0 || chance.oneIn(6)) return { ...object, [anyName(chance)]: anyValue(chance) };
   const name = chance.pick(names);
-  if (chance.oneIn(8)) return Object.fromEntries(names.filter((other) => other !== name).map((other) => [other, object[other] as Json]));
+  if (chance.oneIn(8))
+    return Object.fromEntries(names.filter((other) => other !== name).map((other) => [other, object[other] as Json]));
   if (chance.oneIn(12)) return { ...object, mustUnderstand: [anyName(chance)] };
   return { ...object, [name]: changed(chance, object[name] as Json, depth + 1) };
 }
@@ -61,7 +63,17 @@ function changedText(chance: Chance, text: string): string {
 }
 
 function anyName(chance: Chance): string {
-  return chance.pick(["__proto__", "constructor", "toString", "", "0", "4294967296", "mustUnderstand", "a".repeat(chance.size(5_000)), "x"]);
+  return chance.pick([
+    "__proto__",
+    "constructor",
+    "toString",
+    "",
+    "0",
+    "4294967296",
+    "mustUnderstand",
+    "a".repeat(chance.size(5_000)),
+    "x",
+  ]);
 }
 
 function anyValue(chance: Chance): Json {

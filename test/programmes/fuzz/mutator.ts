@@ -50,7 +50,11 @@ function changed(chance: Chance, bytes: Uint8Array<ArrayBuffer>, seeds: readonly
       return joined(bytes.slice(0, at), bytes.slice(at + length));
     case 7:
       // The same once more, or many times more.
-      return joined(bytes.slice(0, at), ...Array.from({ length: 1 + chance.size(64) }, () => bytes.slice(at, at + length)), bytes.slice(at));
+      return joined(
+        bytes.slice(0, at),
+        ...Array.from({ length: 1 + chance.size(64) }, () => bytes.slice(at, at + length)),
+        bytes.slice(at),
+      );
     case 8: {
       const other = chance.pick(seeds);
       return joined(bytes.slice(0, at), Uint8Array.from(other.subarray(chance.below(other.length))));

@@ -123,7 +123,8 @@ function memoryInUse(): number {
 }
 
 function problemWith(error: unknown, target: FuzzTarget): string | undefined {
-  if (!(error instanceof HoldfastError)) return `an error without a type: ${error instanceof Error ? error.stack : String(error)}`;
+  if (!(error instanceof HoldfastError))
+    return `an error without a type: ${error instanceof Error ? error.stack : String(error)}`;
   const { code, message } = error;
   if (!/^(?:FORMAT|SEAL)_/.test(code) && target.codes?.includes(code) !== true) return `an error of code ${code}: ${message}`;
   if (!target.names.test(message)) return `an error that does not say what it is about: ${code}: ${message}`;

@@ -51,7 +51,12 @@ export const BODIES: readonly EntryBody[] = [
   { ...PLAIN, kind: ENTRY_DIRECTORY, mode: 0o2755, sizeBytes: 0 },
   { ...PLAIN, segments: references(1) },
   { ...PLAIN, mode: 0o4711, recheck: true, changedWhileRead: true, segments: references(8), fileFlags: 0x30 },
-  { ...PLAIN, modified: { seconds: -1, nanoseconds: 999_999_999 }, birth: { seconds: -62_135_596_800, nanoseconds: 1 }, sizeBytes: 0 },
+  {
+    ...PLAIN,
+    modified: { seconds: -1, nanoseconds: 999_999_999 },
+    birth: { seconds: -62_135_596_800, nanoseconds: 1 },
+    sizeBytes: 0,
+  },
   { ...PLAIN, kind: ENTRY_SYMBOLIC_LINK, mode: 0o777, sizeBytes: 0, linkTarget: utf8("../somewhere/else") },
   { ...PLAIN, kind: ENTRY_FIFO, sizeBytes: 0, hardLink: { deviceMajor: 8, deviceMinor: 1, linkCount: 3 } },
   { ...PLAIN, kind: ENTRY_CHARACTER_DEVICE, sizeBytes: 0, node: { major: 300, minor: 70_000 } },
@@ -64,7 +69,12 @@ export const BODIES: readonly EntryBody[] = [
     ],
     segments: references(2),
   },
-  { ...PLAIN, sizeBytes: 2 ** 40, storedAttributes: reference(3), segmentList: { fingerprint: fingerprint(9), pageBytes: 4_000, level: 2 } },
+  {
+    ...PLAIN,
+    sizeBytes: 2 ** 40,
+    storedAttributes: reference(3),
+    segmentList: { fingerprint: fingerprint(9), pageBytes: 4_000, level: 2 },
+  },
   { ...PLAIN, fixedSegmentBytes: 65_536, segments: references(3) },
 ];
 
@@ -91,5 +101,7 @@ export function accessControlList(): Uint8Array<ArrayBuffer> {
 
 /** Where a name or path of an image is: ascending, as images have them. */
 export function paths(count: number): Uint8Array[] {
-  return Array.from({ length: count }, (_, position) => utf8(`home/somebody/directory-${String(position >> 3).padStart(4, "0")}/file-${position % 8}`));
+  return Array.from({ length: count }, (_, position) =>
+    utf8(`home/somebody/directory-${String(position >> 3).padStart(4, "0")}/file-${position % 8}`),
+  );
 }

@@ -55,7 +55,8 @@ function recordsOf(bytes: Buffer): Map<string, Buffer> {
   for (let at = 0; at < bytes.length;) {
     const space = bytes.indexOf(" ", at);
     const length = Number(bytes.toString("latin1", at, space));
-    if (space < 0 || !Number.isInteger(length) || length <= 0 || at + length > bytes.length) throw new Error("a record without a length");
+    if (space < 0 || !Number.isInteger(length) || length <= 0 || at + length > bytes.length)
+      throw new Error("a record without a length");
     if (bytes[at + length - 1] !== 0x0a) throw new Error("a record does not end with a new line");
     const equals = bytes.indexOf("=", space);
     if (equals < 0 || equals >= at + length) throw new Error("a record without a value");

@@ -2,10 +2,20 @@
 
 import { crc32 } from "node:zlib";
 import { viewOf } from "../../../../src/base/bytes.ts";
-import { decodeContainerHeader, decodeContainerTrailer, encodeContainerHeader, encodeContainerTrailer } from "../../../../src/formats/container.ts";
+import {
+  decodeContainerHeader,
+  decodeContainerTrailer,
+  encodeContainerHeader,
+  encodeContainerTrailer,
+} from "../../../../src/formats/container.ts";
 import { decodeKeySlot, encodeKeySlot } from "../../../../src/formats/key-slot.ts";
 import { decodeRepositoryRecord, encodeRepositoryRecord } from "../../../../src/formats/repository-record.ts";
-import { decodeTrackLogHeader, decodeTrackLogTrailer, encodeTrackLogHeader, encodeTrackLogTrailer } from "../../../../src/formats/track-log.ts";
+import {
+  decodeTrackLogHeader,
+  decodeTrackLogTrailer,
+  encodeTrackLogHeader,
+  encodeTrackLogTrailer,
+} from "../../../../src/formats/track-log.ts";
 import { decodeVolumeLabel, encodeVolumeLabel } from "../../../../src/formats/volume-label.ts";
 import type { Field } from "../mutator.ts";
 import { REPOSITORY_ID, random } from "../samples.ts";
@@ -41,7 +51,7 @@ function frame<T>({ name, values, encode, decode, fields, checksumFromEnd, names
 }
 
 const CREATED = 1_750_000_000_000;
-const CONTAINER = "container abc of volume \"main\"";
+const CONTAINER = 'container abc of volume "main"';
 
 export const FRAMES: readonly FuzzTarget[] = [
   frame({
@@ -135,7 +145,8 @@ export const FRAMES: readonly FuzzTarget[] = [
       names: /track log/,
     }),
     // Bytes behind the header are not its own.
-    read: (bytes) => expectSameBytes(encodeTrackLogHeader(decodeTrackLogHeader(bytes)), bytes.subarray(0, 72), "a track log header"),
+    read: (bytes) =>
+      expectSameBytes(encodeTrackLogHeader(decodeTrackLogHeader(bytes)), bytes.subarray(0, 72), "a track log header"),
   },
   frame({
     name: "track-log-trailer",

@@ -3,7 +3,14 @@
 import { crc32 } from "node:zlib";
 import { concatBytes } from "../../../../src/base/bytes.ts";
 import { HoldfastError } from "../../../../src/base/errors.ts";
-import { RUN_PAGE_TAG_BYTES, SECTIONS, decodeRunTrailer, layoutOfRun, pagePosition, recordsInPage } from "../../../../src/formats/index-run.ts";
+import {
+  RUN_PAGE_TAG_BYTES,
+  SECTIONS,
+  decodeRunTrailer,
+  layoutOfRun,
+  pagePosition,
+  recordsInPage,
+} from "../../../../src/formats/index-run.ts";
 import type { RunLayout } from "../../../../src/formats/index-run.ts";
 import { CentralIndex, mergeRuns, writeIndexRun } from "../../../../src/repository/central-index.ts";
 import type { RunName } from "../../../../src/repository/central-index.ts";
@@ -119,7 +126,8 @@ function recordFields(bytes: Uint8Array): Field[] {
   const known = wanted[0]!;
   for (let record = 0; record < Math.min(372, segments.records); record++) {
     const at = segments.start + record * 44;
-    if (Buffer.compare(bytes.subarray(at, at + 32), known) === 0) fields.push({ at: at + 32, bytes: 4 }, { at: at + 36, bytes: 4 });
+    if (Buffer.compare(bytes.subarray(at, at + 32), known) === 0)
+      fields.push({ at: at + 32, bytes: 4 }, { at: at + 36, bytes: 4 });
   }
   return fields;
 }

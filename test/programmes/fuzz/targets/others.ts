@@ -170,7 +170,8 @@ function readLog(bytes: Uint8Array): void {
   trackFiles.set("/log", bytes);
   const log = TrackLog.open(trackKeys, "/log");
   if (log === undefined) throw new Error("the log was just put there");
-  for (const page of log.image.pages.slice(0, 8)) if (!equalBytes(fingerprintOf(log.loadPage(page)), page.fingerprint)) throw new Error("another page");
+  for (const page of log.image.pages.slice(0, 8))
+    if (!equalBytes(fingerprintOf(log.loadPage(page)), page.fingerprint)) throw new Error("another page");
 }
 
 const TABLE_FIELDS: readonly Field[] = [
@@ -234,9 +235,16 @@ function writeMember(bytes: Uint8Array): void {
   const path = bytes.slice(2, 2 + pathLength).map((byte) => (byte === 0 || byte === 0x2f ? 0x5f : byte));
   const body = readEntryBody(bytes.subarray(2 + pathLength));
   const type =
-    body.kind === ENTRY_DIRECTORY ? "directory" : body.kind === ENTRY_SYMBOLIC_LINK ? "symbolic-link" : body.kind === ENTRY_FIFO ? "fifo" : "file";
+    body.kind === ENTRY_DIRECTORY
+      ? "directory"
+      : body.kind === ENTRY_SYMBOLIC_LINK
+        ? "symbolic-link"
+        : body.kind === ENTRY_FIFO
+          ? "fifo"
+          : "file";
   const { mode, userId, groupId, modified, sizeBytes, attributes } = body;
-  const linkTarget = type === "symbolic-link" ? (body.linkTarget ?? new Uint8Array(0)).map((byte) => (byte === 0 ? 0x5f : byte)) : undefined;
+  const linkTarget =
+    type === "symbolic-link" ? (body.linkTarget ?? new Uint8Array(0)).map((byte) => (byte === 0 ? 0x5f : byte)) : undefined;
   const headers = encodeTarHeaders({ type, path, mode, userId, groupId, modified, sizeBytes, linkTarget, attributes });
   const found = readTarHeaders(headers);
   const shown = path.length === 0 ? utf8(".") : path;
@@ -255,8 +263,13 @@ function writeMember(bytes: Uint8Array): void {
 const EXPORTS: readonly FuzzTarget[] = [
   {
     name: "pax",
-    seeds: BODIES.flatMap((body) => ["a/b", "é/ü", `${"d".repeat(90)}/${"f".repeat(90)}`, "x".repeat(300)].map((path) => memberInput(path, encodedBody(body)))),
-    fieldsOf: (bytes) => [{ at: 0, bytes: 2 }, { at: Math.min(bytes.length, 2 + (bytes[0] ?? 0) + 16), bytes: 8 }],
+    seeds: BODIES.flatMap((body) =>
+      ["a/b", "é/ü", `${"d".repeat(90)}/${"f".repeat(90)}`, "x".repeat(300)].map((path) => memberInput(path, encodedBody(body))),
+    ),
+    fieldsOf: (bytes) => [
+      { at: 0, bytes: 2 },
+      { at: Math.min(bytes.length, 2 + (bytes[0] ?? 0) + 16), bytes: 8 },
+    ],
     read: writeMember,
     names: /an entry/,
     memory: SMALL_MEMORY,

@@ -92,12 +92,17 @@ export const PAGES: readonly FuzzTarget[] = [
   },
   {
     name: "entry-page-index",
-    seeds: [encodeIndexPage(1, pageReferences(3)), encodeIndexPage(1, pageReferences(200)), encodeIndexPage(1, pageReferences(20, 4_000))],
+    seeds: [
+      encodeIndexPage(1, pageReferences(3)),
+      encodeIndexPage(1, pageReferences(200)),
+      encodeIndexPage(1, pageReferences(20, 4_000)),
+    ],
     fieldsOf: indexFields,
     read: (bytes) => {
       const children = decodeIndexPage(bytes, 1);
       if (children.length === 0) throw new Error("a page that refers to nothing was accepted");
-      if (!isDeepStrictEqual(decodeIndexPage(encodeIndexPage(1, children), 1), children)) throw new Error("it reads differently when written again");
+      if (!isDeepStrictEqual(decodeIndexPage(encodeIndexPage(1, children), 1), children))
+        throw new Error("it reads differently when written again");
     },
     names: /an entry page/,
     memory: SMALL_MEMORY,
@@ -105,7 +110,10 @@ export const PAGES: readonly FuzzTarget[] = [
   {
     name: "segment-list-leaf",
     seeds: [encodeListLeaf(references(64)), encodeListLeaf(references(1_024)), encodeListLeaf(references(1))],
-    fieldsOf: () => [COUNT, ...Array.from({ length: 8 }, (_, position): Field => ({ at: 8 + position * 36, bytes: position % 2 === 0 ? 4 : 8 }))],
+    fieldsOf: () => [
+      COUNT,
+      ...Array.from({ length: 8 }, (_, position): Field => ({ at: 8 + position * 36, bytes: position % 2 === 0 ? 4 : 8 })),
+    ],
     read: (bytes) => expectSameBytes(encodeListLeaf(decodeListLeaf(bytes)), bytes, "a segment list page"),
     names: /a segment list page/,
     memory: SMALL_MEMORY,
@@ -115,7 +123,11 @@ export const PAGES: readonly FuzzTarget[] = [
     seeds: [1, 64, 1_024].map((count) =>
       encodeListIndex(
         2,
-        Array.from({ length: count }, (_, position) => ({ fingerprint: fingerprint(position), pageBytes: 40_000, contentBytes: 2 ** 40 + position })),
+        Array.from({ length: count }, (_, position) => ({
+          fingerprint: fingerprint(position),
+          pageBytes: 40_000,
+          contentBytes: 2 ** 40 + position,
+        })),
       ),
     ),
     fieldsOf: () => [COUNT, { at: 1, bytes: 1 }, { at: 40, bytes: 4 }, { at: 44, bytes: 8 }],
@@ -126,7 +138,11 @@ export const PAGES: readonly FuzzTarget[] = [
   {
     name: "packed-references",
     seeds: [packed(1), packed(300)],
-    fieldsOf: (bytes) => Array.from({ length: Math.min(8, Math.floor(bytes.length / 36)) }, (_, position): Field => ({ at: position * 36, bytes: 4 })),
+    fieldsOf: (bytes) =>
+      Array.from({ length: Math.min(8, Math.floor(bytes.length / 36)) }, (_, position): Field => ({
+        at: position * 36,
+        bytes: 4,
+      })),
     read: (bytes) => {
       const writer = new ByteWriter();
       for (const reference of readPackedReferences(bytes)) writeSegmentReference(writer, reference);

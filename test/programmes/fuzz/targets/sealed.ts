@@ -5,7 +5,13 @@ import { concatBytes, viewOf } from "../../../../src/base/bytes.ts";
 import { BlockCompressor, BlockSealer, decompressBlock } from "../../../../src/engine/engine.ts";
 import { wordyBytes } from "../../../../src/engine/testing.ts";
 import { decodeAnnotation, encodeAnnotation } from "../../../../src/formats/annotation-record.ts";
-import { BLOCK_DATA, BLOCK_DIRECTORY, BLOCK_METADATA, decodeBlockPayload, encodeBlockHeader } from "../../../../src/formats/block.ts";
+import {
+  BLOCK_DATA,
+  BLOCK_DIRECTORY,
+  BLOCK_METADATA,
+  decodeBlockPayload,
+  encodeBlockHeader,
+} from "../../../../src/formats/block.ts";
 import type { BlockIdentity } from "../../../../src/formats/block.ts";
 import { encodeContainerHeader, encodeContainerTrailer } from "../../../../src/formats/container.ts";
 import { blockIdentityAt, encodeContainerDirectory } from "../../../../src/formats/container-directory.ts";
@@ -128,7 +134,8 @@ const BLOCKS: readonly FuzzTarget[] = [
     seeds: SEALED_BLOCKS.slice(0, 1),
     read: (bytes) => {
       const payload = sealer.open(BLOCK_DATA, IDENTITY, bytes);
-      if (Buffer.compare(bytes, SEALED_BLOCKS[0]!) !== 0) throw new Error(`a seal was broken unseen; ${payload.length} bytes were returned`);
+      if (Buffer.compare(bytes, SEALED_BLOCKS[0]!) !== 0)
+        throw new Error(`a seal was broken unseen; ${payload.length} bytes were returned`);
     },
     names: /block 0707/,
     memory: SMALL_MEMORY,
@@ -195,21 +202,36 @@ function sealedJson<T>({ name, type, values, encode, decode, names }: SealedJson
   };
 }
 
-const TRAIL = { trail: "ab".repeat(16), generation: 3, kind: "backup" as const, name: "default", volumes: ["cd".repeat(16)], madeAtMs: 5 };
+const TRAIL = {
+  trail: "ab".repeat(16),
+  generation: 3,
+  kind: "backup" as const,
+  name: "default",
+  volumes: ["cd".repeat(16)],
+  madeAtMs: 5,
+};
 const ITEMS = { count: 7, items: [{ path: "/home/a", reason: "EACCES" }] };
 const TRAIL_FILE = sealRecordFile(KEY_RING, random, RECORD_TRAIL, encodeTrailRecord(TRAIL));
 
 const RECORDS: readonly FuzzTarget[] = [
-  ...([
-    ["image-record", RECORD_IMAGE],
-    ["checkpoint", RECORD_CHECKPOINT],
-  ] as const).map(([name, type]) =>
+  ...(
+    [
+      ["image-record", RECORD_IMAGE],
+      ["checkpoint", RECORD_CHECKPOINT],
+    ] as const
+  ).map(([name, type]) =>
     sealedJson({
       name,
       type,
       values: [
         imageRecord(),
-        imageRecord({ sequence: 4, base: "ab".repeat(32) as ImageId, tags: ["a", "b"], unreadable: ITEMS, changedWhileRead: ITEMS }),
+        imageRecord({
+          sequence: 4,
+          base: "ab".repeat(32) as ImageId,
+          tags: ["a", "b"],
+          unreadable: ITEMS,
+          changedWhileRead: ITEMS,
+        }),
         imageRecord({ options: { oneFileSystem: true, level: 3.5, excludes: ["a", "b"], compression: "best" } }),
       ],
       encode: encodeImageRecord,

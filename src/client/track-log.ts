@@ -106,12 +106,16 @@ export class TrackLog {
   static #read(keys: TrackLogKeys, file: OpenFile): TrackLog {
     const header = decodeTrackLogHeader(readExactly(file, 0, TRACK_LOG_HEADER_BYTES));
     if (!equalBytes(header.repositoryId, keys.repositoryId)) {
-      throw new HoldfastError("FORMAT_INVALID", { message: "The track log belongs to another repository" });
+      const found = hexOf(header.repositoryId);
+      throw new HoldfastError("FORMAT_INVALID", { message: `The track log belongs to another repository (${found})` });
     }
     const size = file.sizeBytes();
     const trailer = decodeTrackLogTrailer(readExactly(file, size - TRACK_LOG_TRAILER_BYTES, TRACK_LOG_TRAILER_BYTES));
     if (trailer.offset + trailer.storedBytes + TRACK_LOG_TRAILER_BYTES !== size) {
-      throw new HoldfastError("FORMAT_TRUNCATED", { message: "The track log's page table does not end where the file does" });
+      throw new HoldfastError("FORMAT_TRUNCATED", {
+        message: `The track log's page table does not end where the file does, ${TRACK_LOG_TRAILER_BYTES} bytes before byte ${size}`,
+        context: { offset: trailer.offset, storedBytes: trailer.storedBytes },
+      });
     }
     const sealed = readExactly(file, trailer.offset, trailer.storedBytes);
     const packed = openRecord(keys.key, contextOf(keys.repositoryId, "table"), sealed, "a track log's page table");
@@ -140,7 +144,11 @@ export class TrackLog {
     }
     const bytes = this.#chunk.subarray(placed.offsetInChunk, placed.offsetInChunk + placed.pageBytes);
     if (!equalBytes(this.#keys.fingerprintOf(bytes), placed.fingerprint)) {
-      throw new HoldfastError("FORMAT_INVALID", { message: "A page of the track log is not the one its table names" });
+      const { chunkNumber, offsetInChunk, pageBytes } = placed;
+      throw new HoldfastError("FORMAT_INVALID", {
+        message: `A page of the track log is not the one its table names (${pageBytes} bytes in chunk ${chunkNumber})`,
+        context: { chunk: chunkNumber, offset: offsetInChunk },
+      });
     }
     return bytes;
   }
@@ -254,7 +262,7 @@ function decompress(packed: Uint8Array, limitBytes: number, what: string): Uint8
     return zstdDecompressSync(packed, { maxOutputLength: limitBytes, params });
   } catch (cause) {
     throw new HoldfastError("FORMAT_INVALID", {
-      message: `Cannot read ${what}: it cannot be decompressed (${messageOf(cause)})`,
+      message: `Cannot read ${what}: its ${packed.length} bytes are no frame of at most ${limitBytes} (${messageOf(cause)})`,
       cause,
     });
   }

@@ -33,7 +33,11 @@ export class JsonFields {
     try {
       value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
     } catch (error) {
-      throw new HoldfastError("FORMAT_INVALID", { message: `Cannot read ${what}: ${messageOf(error)}`, cause: error });
+      throw new HoldfastError("FORMAT_INVALID", {
+        message: `Cannot read ${what}: ${messageOf(error)}`,
+        context: { length: bytes.length },
+        cause: error,
+      });
     }
     const fields = new JsonFields(what, "", asObject(value) ?? refuse(what, "", "is not an object"));
     fields.#refuseUnknown(known);

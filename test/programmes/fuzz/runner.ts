@@ -125,9 +125,12 @@ function memoryInUse(): number {
 function problemWith(error: unknown, target: FuzzTarget): string | undefined {
   if (!(error instanceof HoldfastError))
     return `an error without a type: ${error instanceof Error ? error.stack : String(error)}`;
-  const { code, message } = error;
+  const { code, message, context } = error;
   if (!/^(?:FORMAT|SEAL)_/.test(code) && target.codes?.includes(code) !== true) return `an error of code ${code}: ${message}`;
   if (!target.names.test(message)) return `an error that does not say what it is about: ${code}: ${message}`;
+  const saysWhere = Object.values(context).some((value) => value !== undefined) || /[0-9]/.test(message);
+  if (/^FORMAT_(?:TRUNCATED|RESERVED|INVALID)$/.test(code) && !saysWhere)
+    return `an error that does not say where: ${code}: ${message}`;
   if (message.length > 1_000) return `an error with a message of ${message.length} characters`;
   return undefined;
 }

@@ -38,7 +38,7 @@ for (const [name, figures] of Object.entries(report.groups)) {
   detected += figures.detected;
   undetectable += figures.undetectable;
   say(
-    `${name}: ${figures.cases} cases, ${figures.detected} detected, ${figures.undetectable} that nothing can tell from a removal`,
+    `${name}: ${figures.cases} cases, ${figures.detected} detected, ${figures.undetectable} that are as good as what a person may do`,
   );
 }
 const rate = report.cases === undetectable ? 100 : (100 * detected) / (report.cases - undetectable);

@@ -7,7 +7,7 @@ import type { Damage, KindOfFile } from "../../support/damage.ts";
 import { Chance } from "../../support/chance.ts";
 import type { CorruptionBench } from "./corruption-bench.ts";
 
-export type CaseGroup = "structure flips" | "payload flips" | "truncations" | "replaced" | "removed" | "overwritten";
+export type CaseGroup = "structure flips" | "payload flips" | "truncations" | "replaced" | "swapped" | "removed" | "overwritten";
 
 export interface CorruptionCase {
   readonly group: CaseGroup;
@@ -15,6 +15,8 @@ export interface CorruptionCase {
   readonly path: string;
   /** Made when it is needed: all of them together are larger than the memory. */
   readonly damage: () => Damage;
+  /** The other of two files that have each other's bytes. */
+  readonly second?: { readonly path: string; readonly damage: () => Damage };
   /** Blocks that are no longer what they were: "<container>:<offset>". */
   readonly blocks: ReadonlySet<string>;
 }
@@ -93,6 +95,13 @@ function* casesOf(bench: CorruptionBench, kind: KindOfFile, path: string, option
     );
   }
   yield at("removed", () => GONE, all);
+  for (const other of filesOfKind(kind, bench.repository).filter((candidate) => candidate > path)) {
+    const what = `swapped with ${basename(other).slice(0, 16)}`;
+    const blocks = new Set([...all, ...(bench.containers.get(basename(other))?.blocks.map(({ key }) => key) ?? [])]);
+    const second = { path: other, damage: () => ({ what, bytes: readFileSync(path) }) };
+    // Read before the first of them is changed.
+    yield { ...at("swapped", () => ({ what, bytes: readFileSync(other) }), blocks), second };
+  }
 }
 
 /** Every length at which a header, a table or a whole file that is a table ends too early; and at each border of a block. */

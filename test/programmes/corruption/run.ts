@@ -3,6 +3,7 @@
 import { basename } from "node:path";
 import { PASSPHRASE } from "../../support/holdfast-process.ts";
 import { withDamagedFile } from "../../support/damage.ts";
+import type { Damage } from "../../support/damage.ts";
 import { corruptionCases } from "./cases.ts";
 import type { CaseGroup, CaseOptions, CorruptionCase } from "./cases.ts";
 import { CorruptionBench, OTHER_PASSPHRASE } from "./corruption-bench.ts";
@@ -22,7 +23,7 @@ export interface CorruptionOptions extends CaseOptions {
 export interface GroupFigures {
   cases: number;
   detected: number;
-  /** Nothing in the repository can tell it from what a person may do: an older state, an image that was removed. */
+  /** Nothing can tell it from what a person may do (an image or a key slot was removed), or it changed nothing but names. */
   undetectable: number;
 }
 
@@ -48,6 +49,7 @@ export async function tryCorruption(options: CorruptionOptions): Promise<Corrupt
     "payload flips": figures(),
     truncations: figures(),
     replaced: figures(),
+    swapped: figures(),
     removed: figures(),
     overwritten: figures(),
   };
@@ -63,7 +65,7 @@ export async function tryCorruption(options: CorruptionOptions): Promise<Corrupt
     const what = `${tried.path.slice(bench.repository.length + 1)}, ${damage.what}`;
     const note = (problem: string): void => void violations.push(`${what}: ${problem}`);
     const group = groups[tried.group];
-    await withDamagedFile(tried.path, damage, async () => {
+    await withDamage(tried, damage, async () => {
       // What is in files depends on nothing else.
       const contents = tried.kind === "container" || tried.kind === "index run" || cases % 10 === 0;
       const answers = await bench.ask({ readData: tried.kind === "container", contents });
@@ -90,6 +92,14 @@ export async function tryCorruption(options: CorruptionOptions): Promise<Corrupt
   return { cases, planned, restores, groups, mostFilesLost, violations, seconds: elapsed() };
 }
 
+/** Both files of a case that has two. */
+function withDamage({ path, second }: CorruptionCase, damage: Damage, use: () => Promise<void>): Promise<void> {
+  const other = second?.damage();
+  return withDamagedFile(path, damage, () =>
+    second === undefined || other === undefined ? use() : withDamagedFile(second.path, other, use),
+  );
+}
+
 function judge(bench: CorruptionBench, tried: CorruptionCase, answers: Answers, note: (problem: string) => void): void {
   for (const problem of answers.wrong) note(problem);
   const { refusal, lostImages, lostFiles } = answers;
@@ -107,13 +117,19 @@ function judge(bench: CorruptionBench, tried: CorruptionCase, answers: Answers, 
   expectConfined(bench, tried, lostFiles, note);
 }
 
+/** Images whose records are damaged are named like them. */
+function imagesOf({ path, second }: CorruptionCase): string[] {
+  return [basename(path), ...(second === undefined ? [] : [basename(second.path)])];
+}
+
 /** Without these nothing can be read, but each of them has a copy or can be made anew. */
 function mayRefuse({ kind }: CorruptionCase): boolean {
   return kind === "repository record" || kind === "volume label" || kind === "key slot" || kind === "index run";
 }
 
-function namesIt(message: string, { path }: CorruptionCase): boolean {
+function namesIt(message: string, { path, second }: CorruptionCase): boolean {
   const name = basename(path);
+  if (second !== undefined && message.includes(basename(second.path).slice(0, 16))) return true;
   return (
     message.includes(path) ||
     message.includes(name.slice(0, 16)) ||
@@ -131,7 +147,7 @@ function expectConfined(
 ): void {
   if (mayRefuse(tried)) return;
   for (const { image, path, blocks } of bench.files) {
-    if (!lost.has(`${image} ${path}`) || basename(tried.path) === image) continue;
+    if (!lost.has(`${image} ${path}`) || imagesOf(tried).includes(image)) continue;
     if ([...tried.blocks].some((block) => blocks.has(block))) continue;
     note(`${path} of image ${image} is lost, and nothing of it was damaged`);
     return;
@@ -151,6 +167,10 @@ async function isDetected(
   // A slot in the place of another is the same as one slot fewer.
   const isRemoval = tried.group === "removed" || (tried.group === "replaced" && tried.kind === "key slot");
   if (isRemoval && ["image record", "annotation", "key slot"].includes(tried.kind)) return "undetectable";
+  // Key slots and index runs say nothing of their names: with names exchanged they are what they were together.
+  const isNameless = tried.kind === "key slot" || tried.kind === "index run";
+  const isWhole = answers.lostFiles.size === 0 && answers.lostImages.size === 0;
+  if (tried.group === "swapped" && isNameless && isWhole) return "undetectable";
   return "unnoticed";
 }
 

@@ -224,32 +224,39 @@ export class CorruptionBench extends Workplace {
         damages.push(...repository.problems.map(({ message }) => message));
         damages.push(...(await repository.verify({ readData: 1 })).damages.map(({ what, problem }) => `${what}: ${problem}`));
         for (const { summary } of this.images) {
-          const target = this.at("restored");
-          rmSync(target, { recursive: true, force: true });
           if (!present.has(summary.id)) continue;
-          const { problems } = await repository.restore({ image: summary.id, target, paths: [this.source] });
-          const named = new Set(problems.map(({ path }) => path));
-          for (const { image, path, sha256 } of this.files) {
-            if (image !== summary.id) continue;
-            const content = contentOf(join(target, path));
-            if (content === sha256) continue;
-            lost.add(`${image} ${path}`);
-            const isTold = [...named].some(
-              (problem) => path === problem || path.startsWith(problem === "/" ? "/" : `${problem}/`),
-            );
-            if (content !== undefined && !isTold) wrong.push(`restored ${path} of image ${image} wrongly without saying so`);
-            if (content === undefined && problems.length === 0)
-              wrong.push(`left out ${path} of image ${image} without saying so`);
-          }
+          const restored = await this.#restore(repository, summary.id);
+          wrong.push(...restored.wrong);
+          for (const path of restored.lost) lost.add(`${summary.id} ${path}`);
         }
       });
     } catch (error) {
-      if (!(error instanceof HoldfastError)) wrong.push(`restoring fails with ${String(error)}`);
+      if (!(error instanceof HoldfastError)) wrong.push(`opening fails with ${String(error)}`);
       else damages.push(error.message);
       for (const { image, path } of this.files) lost.add(`${image} ${path}`);
     }
     rmSync(join(this.repository, "catalog"), { recursive: true, force: true });
     return { damages, lost, wrong };
+  }
+
+  /** The files of one image that did not come back as they were, and what was not said of it. */
+  async #restore(repository: Repository, image: string): Promise<{ readonly lost: string[]; readonly wrong: string[] }> {
+    const target = this.at("restored");
+    const files = this.files.filter((file) => file.image === image);
+    rmSync(target, { recursive: true, force: true });
+    try {
+      const { problems } = await repository.restore({ image, target, paths: [this.source] });
+      const told = (path: string): boolean =>
+        problems.some((problem) => path === problem.path || problem.path === "/" || path.startsWith(`${problem.path}/`));
+      const lost = files.filter(({ path, sha256 }) => contentOf(join(target, path)) !== sha256).map(({ path }) => path);
+      // A page that cannot be read is told once, by the path where it begins.
+      const untold = lost.filter((path) => !told(path) && (problems.length === 0 || contentOf(join(target, path)) !== undefined));
+      return { lost, wrong: untold.map((path) => `${path} of image ${image} is not restored as it was, and nobody says so`) };
+    } catch (error) {
+      // Refused as a whole, as when the page with the selected path is damaged.
+      const wrong = error instanceof HoldfastError ? [] : [`restoring image ${image} fails with ${String(error)}`];
+      return { lost: files.map(({ path }) => path), wrong };
+    }
   }
 }
 

@@ -111,7 +111,7 @@ function judge(bench: CorruptionBench, tried: CorruptionCase, answers: Answers, 
   for (const image of lostImages) {
     const pages = bench.images.find(({ summary }) => summary.id === image)?.pageBlocks ?? new Set();
     const isHit =
-      basename(tried.path) === image || [...tried.blocks].some((block) => pages.has(block)) || tried.kind === "index run";
+      imagesOf(tried).includes(image) || [...tried.blocks].some((block) => pages.has(block)) || tried.kind === "index run";
     if (!isHit) note(`image ${image} is lost, and nothing of it was damaged`);
   }
   expectConfined(bench, tried, lostFiles, note);

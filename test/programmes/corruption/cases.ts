@@ -32,7 +32,7 @@ const SMALL_PAYLOAD_FLIPS = 6;
 const SMALL_TRUNCATIONS = 4;
 const FLIPS_PER_MIB = 1_000;
 
-/** In an order that mixes all kinds, so that a run that is ended early has seen some of each. */
+/** First the kinds of damage with few cases, then the many: a run that is ended early has seen all of the former and some of the latter. */
 export function* corruptionCases(bench: CorruptionBench, options: CaseOptions): Generator<CorruptionCase> {
   const lists = KINDS_OF_FILES.flatMap(({ name }) =>
     filesOfKind(name, bench.repository).map((path) => [...casesOf(bench, name, path, options)]),
@@ -43,7 +43,9 @@ export function* corruptionCases(bench: CorruptionBench, options: CaseOptions): 
     const other = chance.below(left + 1);
     [all[left], all[other]] = [all[other]!, all[left]!];
   }
-  yield* all;
+  const isOneOfMany = ({ group }: CorruptionCase): boolean => group === "structure flips" || group === "truncations";
+  yield* all.filter((tried) => !isOneOfMany(tried));
+  yield* all.filter(isOneOfMany);
 }
 
 function* casesOf(bench: CorruptionBench, kind: KindOfFile, path: string, options: CaseOptions): Generator<CorruptionCase> {

@@ -6,7 +6,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { assert } from "../base/assert.ts";
 import { concatBytes, equalBytes, hexOf, utf8 } from "../base/bytes.ts";
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, messageOf } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { openRecord, sealRecord } from "../engine/engine.ts";
 import type { PageReference } from "../formats/entry-page.ts";
@@ -31,6 +31,8 @@ const CHUNK_MINIMUM_BYTES = 256 * 1024;
 const CHUNK_MAXIMUM_BYTES = 2 * 1024 * 1024;
 /** One page in 16 ends a chunk once the minimum is reached. */
 const CHUNK_CUT_MASK = 15;
+/** No frame can ask for more memory than this (2^24 bytes) before it gives a byte. */
+const WINDOW_LOG_LIMIT = 24;
 
 export interface TrackLogKeys {
   readonly files: Files;
@@ -104,16 +106,20 @@ export class TrackLog {
   static #read(keys: TrackLogKeys, file: OpenFile): TrackLog {
     const header = decodeTrackLogHeader(readExactly(file, 0, TRACK_LOG_HEADER_BYTES));
     if (!equalBytes(header.repositoryId, keys.repositoryId)) {
-      throw new HoldfastError("FORMAT_INVALID", { message: "The track log belongs to another repository" });
+      const found = hexOf(header.repositoryId);
+      throw new HoldfastError("FORMAT_INVALID", { message: `The track log belongs to another repository (${found})` });
     }
     const size = file.sizeBytes();
     const trailer = decodeTrackLogTrailer(readExactly(file, size - TRACK_LOG_TRAILER_BYTES, TRACK_LOG_TRAILER_BYTES));
     if (trailer.offset + trailer.storedBytes + TRACK_LOG_TRAILER_BYTES !== size) {
-      throw new HoldfastError("FORMAT_TRUNCATED", { message: "The track log's page table does not end where the file does" });
+      throw new HoldfastError("FORMAT_TRUNCATED", {
+        message: `The track log's page table does not end where the file does, ${TRACK_LOG_TRAILER_BYTES} bytes before byte ${size}`,
+        context: { offset: trailer.offset, storedBytes: trailer.storedBytes },
+      });
     }
     const sealed = readExactly(file, trailer.offset, trailer.storedBytes);
     const packed = openRecord(keys.key, contextOf(keys.repositoryId, "table"), sealed, "a track log's page table");
-    const table = decodePageTable(zstdDecompressSync(packed, { maxOutputLength: PAGE_TABLE_LIMIT }));
+    const table = decodePageTable(decompress(packed, PAGE_TABLE_LIMIT, "the page table of a track log"));
     const pages: PlacedPage[] = [];
     let firstPosition = 0;
     let pageNumber = 0;
@@ -138,7 +144,11 @@ export class TrackLog {
     }
     const bytes = this.#chunk.subarray(placed.offsetInChunk, placed.offsetInChunk + placed.pageBytes);
     if (!equalBytes(this.#keys.fingerprintOf(bytes), placed.fingerprint)) {
-      throw new HoldfastError("FORMAT_INVALID", { message: "A page of the track log is not the one its table names" });
+      const { chunkNumber, offsetInChunk, pageBytes } = placed;
+      throw new HoldfastError("FORMAT_INVALID", {
+        message: `A page of the track log is not the one its table names (${pageBytes} bytes in chunk ${chunkNumber})`,
+        context: { chunk: chunkNumber, offset: offsetInChunk },
+      });
     }
     return bytes;
   }
@@ -147,7 +157,7 @@ export class TrackLog {
     const chunk = this.#chunks[chunkNumber] as TrackLogChunk;
     const sealed = readExactly(this.#file, chunk.offset, chunk.storedBytes);
     const packed = openRecord(this.#keys.key, contextOf(this.#keys.repositoryId, "chunk"), sealed, "a chunk of a track log");
-    return zstdDecompressSync(packed, { maxOutputLength: chunk.plainBytes });
+    return decompress(packed, chunk.plainBytes, "a chunk of a track log");
   }
 
   /** The chunk as it is stored, when `pages` are exactly the pages of one chunk of this log. */
@@ -245,13 +255,28 @@ function compress(bytes: Uint8Array): Uint8Array {
   return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
 }
 
+/** At most `limitBytes`, or FORMAT_INVALID. */
+function decompress(packed: Uint8Array, limitBytes: number, what: string): Uint8Array {
+  try {
+    const params = { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_LIMIT };
+    return zstdDecompressSync(packed, { maxOutputLength: limitBytes, params });
+  } catch (cause) {
+    throw new HoldfastError("FORMAT_INVALID", {
+      message: `Cannot read ${what}: its ${packed.length} bytes are no frame of at most ${limitBytes} (${messageOf(cause)})`,
+      cause,
+    });
+  }
+}
+
 function contextOf(repositoryId: Uint8Array, part: "chunk" | "table"): Uint8Array {
   return utf8(`holdfast track log 1 ${part} ${hexOf(repositoryId)}`);
 }
 
 function readExactly(file: OpenFile, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(Math.max(0, length));
-  if (offset < 0 || length < 0 || file.read(bytes, offset) !== length) {
+  // Looked at before so much memory is taken: a table may say anything.
+  const isInside = offset >= 0 && length >= 0 && offset + length <= file.sizeBytes();
+  const bytes = new Uint8Array(isInside ? length : 0);
+  if (!isInside || file.read(bytes, offset) !== length) {
     throw new HoldfastError("FORMAT_TRUNCATED", { message: `The track log ends before offset ${offset + length}` });
   }
   return bytes;

@@ -163,3 +163,33 @@ test("an index page gives back its references and refuses to be read at another 
     assert.throws(() => decodeIndexPage(page.subarray(0, length), 3), HoldfastError);
   }
 });
+
+test("an index page whose paths would take more memory than any page is refused", () => {
+  const child = { fingerprint: new Uint8Array(32) as Uint8Array as Fingerprint, pageBytes: 20_000, entryCount: 200 };
+  const children = Array.from({ length: 40 }, (_, position) => ({
+    ...child,
+    firstPath: new Uint8Array(60_000).fill(0x61, 0, 59_999).fill(position + 1, 59_999),
+  }));
+  // Each repeats all but one byte of the one before: 60,000 bytes in 49.
+  assert.ok(encodeIndexPage(1, children).length < 65_000);
+  assert.throws(
+    () => decodeIndexPage(encodeIndexPage(1, children), 1),
+    (error) => error instanceof HoldfastError && error.code === "FORMAT_INVALID" && /paths/.test(error.message),
+  );
+  assert.equal(decodeIndexPage(encodeIndexPage(1, children.slice(0, 3)), 1).length, 3);
+});
+
+test("an index page that refers to no page is refused", () => {
+  const child = {
+    fingerprint: new Uint8Array(32) as Uint8Array as Fingerprint,
+    pageBytes: 1,
+    entryCount: 1,
+    firstPath: utf8("a"),
+  };
+  const empty = encodeIndexPage(1, [child]).slice(0, 8);
+  empty[4] = 0;
+  assert.throws(
+    () => decodeIndexPage(empty, 1),
+    (error) => error instanceof HoldfastError && error.code === "FORMAT_INVALID" && /no page/.test(error.message),
+  );
+});

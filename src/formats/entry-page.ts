@@ -204,7 +204,10 @@ export function decodeIndexPage(page: Uint8Array, level: number): readonly PageR
   if (header.level !== level) throw pageInvalid(`level ${header.level}, expected ${level}`, 1);
   const view = viewOf(page);
   const children: PageReference[] = [];
+  if (header.recordCount === 0) throw pageInvalid("it refers to no page", 4);
   let offset = PAGE_HEADER_BYTES;
+  // A path of 64 KiB that repeats the one before takes 48 bytes: what the paths take together is bounded too.
+  let sizeBytes = 0;
   let previous = new Uint8Array(0);
   for (let i = 0; i < header.recordCount; i++) {
     if (offset + INDEX_RECORD_FIXED > page.length) throw pageTruncated(offset);
@@ -213,6 +216,8 @@ export function decodeIndexPage(page: Uint8Array, level: number): readonly PageR
     const entryCount = Number(view.getBigUint64(offset + 36, true));
     if (shared > previous.length || shared + suffix > PATH_LIMIT) throw pageInvalid("a path beyond its bounds", offset);
     if (offset + INDEX_RECORD_FIXED + suffix > page.length) throw pageTruncated(offset);
+    sizeBytes += INDEX_RECORD_FIXED + shared + suffix;
+    if (sizeBytes > PAGE_LIMIT) throw pageInvalid(`paths that take more than ${PAGE_LIMIT} bytes in full`, offset);
     if (!Number.isSafeInteger(entryCount) || entryCount === 0) throw pageInvalid("an entry count out of range", offset);
     const firstPath = new Uint8Array(shared + suffix);
     firstPath.set(previous.subarray(0, shared));

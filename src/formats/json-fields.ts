@@ -7,6 +7,7 @@ import { HoldfastError, messageOf } from "../base/errors.ts";
 
 const MUST_UNDERSTAND_LIMIT = 64;
 const DEFAULT_TEXT_LIMIT = 4_096;
+const SHOWN_LIMIT = 80;
 
 export interface IntegerBounds {
   readonly least?: number;
@@ -32,7 +33,11 @@ export class JsonFields {
     try {
       value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
     } catch (error) {
-      throw new HoldfastError("FORMAT_INVALID", { message: `Cannot read ${what}: ${messageOf(error)}`, cause: error });
+      throw new HoldfastError("FORMAT_INVALID", {
+        message: `Cannot read ${what}: ${messageOf(error)}`,
+        context: { length: bytes.length },
+        cause: error,
+      });
     }
     const fields = new JsonFields(what, "", asObject(value) ?? refuse(what, "", "is not an object"));
     fields.#refuseUnknown(known);
@@ -44,8 +49,8 @@ export class JsonFields {
     for (const name of this.texts("mustUnderstand", { most: MUST_UNDERSTAND_LIMIT })) {
       if (known.includes(name)) continue;
       throw new HoldfastError("FORMAT_VERSION", {
-        message: `Cannot read ${this.#what}: it cannot be understood without its field "${name}", which this program does not know`,
-        context: { field: name },
+        message: `Cannot read ${this.#what}: it cannot be understood without its field "${shown(name)}", which this program does not know`,
+        context: { field: shown(name) },
         hint: "Use a newer version of Holdfast.",
       });
     }
@@ -148,6 +153,11 @@ export class JsonFields {
 /** The bytes of a record's JSON: UTF-8, no white space, fields in the order they were given. */
 export function encodeJson(value: object): Uint8Array {
   return utf8(JSON.stringify(value));
+}
+
+/** Names come from the record: a message repeats no more of one than a line holds. */
+function shown(name: string): string {
+  return name.length <= SHOWN_LIMIT ? name : `${name.slice(0, SHOWN_LIMIT)}…`;
 }
 
 function asObject(value: unknown): JsonObject | undefined {

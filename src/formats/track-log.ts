@@ -30,6 +30,8 @@ const END_MAGIC = "HFTRKEND";
 const VERSION = 1;
 /** A table this long would speak of a thousand million entries. */
 export const PAGE_TABLE_LIMIT = 1024 * 1024 * 1024;
+/** Plain bytes of a chunk: a writer ends it with the page that reaches 2 MiB. */
+export const TRACK_LOG_CHUNK_LIMIT = 2 * 1024 * 1024 + PAGE_LIMIT;
 
 export interface TrackLogHeader {
   readonly repositoryId: Uint8Array;
@@ -126,6 +128,8 @@ export function decodePageTable(bytes: Uint8Array): PageTable {
   for (let i = 0; i < chunkCount; i++) {
     const offset = reader.size();
     const chunk = { offset, storedBytes: reader.u32(), plainBytes: reader.u32(), pageCount: reader.u32() };
+    if (chunk.plainBytes === 0 || chunk.plainBytes > TRACK_LOG_CHUNK_LIMIT)
+      reader.invalid(`chunk ${i} has ${chunk.plainBytes} plain bytes, allowed are 1 to ${TRACK_LOG_CHUNK_LIMIT}`);
     pagesInChunks += chunk.pageCount;
     chunks.push(chunk);
   }

@@ -15,17 +15,25 @@ export const VOLUME_PATH = "/volume";
 
 const fingerprinter = createFingerprinter(new Uint8Array(32).fill(3));
 
-export async function makeTestVolume(files: Files): Promise<DirectoryVolume> {
+export function makeTestVolume(files: Files): Promise<DirectoryVolume> {
+  return makeVolumeAt(files, VOLUME_PATH);
+}
+
+export async function makeVolumeAt(files: Files, path: string): Promise<DirectoryVolume> {
   const names = temporaryNames("00", seededRandom("label"));
-  const options = { files, path: VOLUME_PATH, repositoryId: TEST_REPOSITORY_ID, temporaryNames: names };
+  const options = { files, path, repositoryId: TEST_REPOSITORY_ID, temporaryNames: names };
   await createDirectoryVolume({ ...options, id: new Uint8Array(16).fill(0x56), createdAtMs: 0, name: "main" });
-  return openTestVolume(files);
+  return openVolumeAt(files, path);
 }
 
 /** The volume that is there already; changes nothing. */
 export function openTestVolume(files: Files): DirectoryVolume {
+  return openVolumeAt(files, VOLUME_PATH);
+}
+
+function openVolumeAt(files: Files, path: string): DirectoryVolume {
   const names = temporaryNames("00", seededRandom("names"));
-  return openDirectoryVolume({ files, path: VOLUME_PATH, repositoryId: TEST_REPOSITORY_ID, temporaryNames: names });
+  return openDirectoryVolume({ files, path, repositoryId: TEST_REPOSITORY_ID, temporaryNames: names });
 }
 
 export function testSealer(): BlockSealer {

@@ -1,7 +1,6 @@
 // Lookup in one run: the filter says no to nearly all absent fingerprints; for the others the fences name the page,
 // the page is read, opened and kept for a while, and a search by halves finds the record.
 
-import { assert } from "../../base/assert.ts";
 import { hexOf } from "../../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../../base/fingerprint.ts";
 import { BLOCK_IDENTITY_BYTES } from "../../formats/block.ts";
@@ -10,7 +9,7 @@ import type { SectionLayout } from "../../formats/index-run.ts";
 import type { LocationBuffer } from "./location.ts";
 import type { ContainerSet } from "./merged-sections.ts";
 import type { PageCache, PageOwner } from "./page-cache.ts";
-import { describeRun } from "./run-directory.ts";
+import { runInvalid } from "./run-directory.ts";
 import type { RunName } from "./run-directory.ts";
 import type { RunReader } from "./run-reader.ts";
 import type { RunTables } from "./run-tables.ts";
@@ -91,7 +90,8 @@ export class IndexRun implements PageOwner {
     const page = Math.floor(position / this.#segments.recordsPerPage);
     const record = (position % this.#segments.recordsPerPage) * SEGMENT_RECORD_BYTES;
     const block = numberAt(this.#cache.get(this, page), record + FINGERPRINT_BYTES);
-    assert(block < this.#blocks.records, `a segment in ${describeRun(this.name)} lies in one of its blocks`);
+    const { records } = this.#blocks;
+    if (block >= records) throw runInvalid(this.name, `it places a segment in block ${block} of ${records}`);
     const blockPage = this.#segments.pages + Math.floor(block / this.#blocks.recordsPerPage);
     return numberAt(this.#cache.get(this, blockPage), (block % this.#blocks.recordsPerPage) * BLOCK_RECORD_BYTES);
   }
@@ -116,7 +116,8 @@ export class IndexRun implements PageOwner {
   }
 
   #readBlock(into: LocationBuffer): void {
-    assert(into.block < this.#blocks.records, `a segment in ${describeRun(this.name)} lies in one of its blocks`);
+    const { records } = this.#blocks;
+    if (into.block >= records) throw runInvalid(this.name, `it places a segment in block ${into.block} of ${records}`);
     const page = Math.floor(into.block / this.#blocks.recordsPerPage);
     const record = (into.block % this.#blocks.recordsPerPage) * BLOCK_RECORD_BYTES;
     const bytes = this.#cache.get(this, this.#segments.pages + page);
@@ -125,8 +126,12 @@ export class IndexRun implements PageOwner {
     into.storedLength = numberAt(bytes, record + 8);
     into.plainLength = numberAt(bytes, record + 12);
     for (let i = 0; i < BLOCK_IDENTITY_BYTES; i++) into.identity[i] = bytes[record + 16 + i]!;
-    assert(into.container < this.reader.counts.containers, `a block in ${describeRun(this.name)} lies in one of its containers`);
-    assert(into.offset + into.length <= into.plainLength, `a segment in ${describeRun(this.name)} lies within its block`);
+    const { containers } = this.reader.counts;
+    if (into.container >= containers)
+      throw runInvalid(this.name, `it places block ${into.block} in container ${into.container} of ${containers}`);
+    const end = into.offset + into.length;
+    if (end > into.plainLength)
+      throw runInvalid(this.name, `it has a segment end at byte ${end} of block ${into.block}, which has ${into.plainLength}`);
   }
 
   close(): void {

@@ -6,7 +6,9 @@ import { equalBytes, hexOf } from "../../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../../base/fingerprint.ts";
 import { HoldfastError } from "../../base/errors.ts";
 import { BLOCK_RECORD_BYTES, CONTAINER_RECORD_BYTES } from "../../formats/index-run.ts";
+import type { SectionName } from "../../formats/index-run.ts";
 import { MergedCursors, RecordCursor } from "./record-cursor.ts";
+import { runInvalid } from "./run-directory.ts";
 import type { RunName } from "./run-directory.ts";
 import type { RunReader } from "./run-reader.ts";
 
@@ -48,6 +50,7 @@ export function mergedContainers(inputs: MergeInputs, use: (record: Uint8Array) 
   for (let cursor = merged.least; cursor !== undefined; cursor = merged.least) {
     const record = cursor.bytes.subarray(cursor.at, cursor.at + CONTAINER_RECORD_BYTES);
     if (count === 0 || !equalBytes(record, last)) {
+      if (isBelow(record, 0, last)) throw outOfOrder(readers, cursor, "containers");
       use(record);
       last.set(record);
       count++;
@@ -88,7 +91,8 @@ export async function mergedBlocks(
   use: (container: number, cursor: RecordCursor) => void,
 ): Promise<BlockNumbers> {
   const { readers, signal } = inputs;
-  const containerOf = ({ input, view, at }: RecordCursor): number => containers.numbers[input]![view.getUint32(at, true)]!;
+  const containerOf = ({ input, view, at }: RecordCursor): number =>
+    numberOf(containers.numbers[input]!, view.getUint32(at, true), readers[input]!, "container");
   const offsetOf = ({ view, at }: RecordCursor): number => view.getUint32(at + 4, true);
   const numbers = readers.map(({ counts }) => new Uint32Array(counts.blocks));
   const excluded = readers.map(({ counts }, input) =>
@@ -116,6 +120,8 @@ export async function mergedBlocks(
       // A container never changes, so two runs that differ about it cannot both have been made from it.
       if (!equalBytes(record, last)) contradiction(readers[cursor.input]!.name);
     } else {
+      if (container < lastContainer || (container === lastContainer && offset < lastOffset))
+        throw outOfOrder(readers, cursor, "blocks");
       use(container, cursor);
       last.set(record);
       lastContainer = container;
@@ -131,6 +137,8 @@ export async function mergedBlocks(
 /** Every segment record in order of fingerprint, block and offset; one and the same place may come several times. */
 export class MergedSegments {
   readonly #merged: MergedCursors;
+  readonly #readers: readonly RunReader[];
+  readonly #last = new Uint8Array(FINGERPRINT_BYTES);
   readonly #numbers: readonly Uint32Array[];
   readonly #signal: AbortSignal | undefined;
   #pause = 0;
@@ -139,6 +147,7 @@ export class MergedSegments {
   constructor({ readers, signal }: MergeInputs, blocks: BlockNumbers, startPages?: readonly number[]) {
     const isExcluded = ({ input, view, at }: RecordCursor): boolean =>
       blocks.excluded[input]?.[view.getUint32(at + FINGERPRINT_BYTES, true)] === 1;
+    this.#readers = readers;
     this.#numbers = blocks.numbers;
     this.#signal = signal;
     this.#merged = new MergedCursors(
@@ -155,11 +164,16 @@ export class MergedSegments {
 
   /** The number of the block that the record names. */
   blockOf({ input, view, at }: RecordCursor): number {
-    return this.#numbers[input]![view.getUint32(at + FINGERPRINT_BYTES, true)]!;
+    return numberOf(this.#numbers[input]!, view.getUint32(at + FINGERPRINT_BYTES, true), this.#readers[input]!, "block");
   }
 
   advance(): void {
+    const before = this.#merged.least;
+    if (before === undefined) return;
+    for (let i = 0; i < FINGERPRINT_BYTES; i++) this.#last[i] = before.bytes[before.at + i]!;
     this.#merged.advance();
+    const next = this.#merged.least;
+    if (next !== undefined && isBelow(next.bytes, next.at, this.#last)) throw outOfOrder(this.#readers, next, "segments");
   }
 
   /** To be called for each record: true when it is time to await `pause`. */
@@ -198,6 +212,27 @@ function compareAt(a: RecordCursor, b: RecordCursor, length: number): number {
     if (difference !== 0) return difference;
   }
   return 0;
+}
+
+/** Whether what stands at `at` sorts before `last`. */
+function isBelow(bytes: Uint8Array, at: number, last: Uint8Array): boolean {
+  for (let i = 0; i < last.length; i++) {
+    const difference = bytes[at + i]! - last[i]!;
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}
+
+/** The new number of a container or block; a record may name any. */
+function numberOf(numbers: Uint32Array, ordinal: number, { name }: RunReader, what: "container" | "block"): number {
+  const number = numbers[ordinal];
+  if (number === undefined) throw runInvalid(name, `it refers to ${what} ${ordinal} of ${numbers.length}`);
+  return number;
+}
+
+/** Lookups search a run by halves: what is out of order would be lost. */
+function outOfOrder(readers: readonly RunReader[], { input, ordinal }: RecordCursor, what: SectionName): HoldfastError {
+  return runInvalid(readers[input]!.name, `its ${what} are not in order at number ${ordinal}`);
 }
 
 function contradiction(run: RunName): never {

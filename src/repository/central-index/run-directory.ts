@@ -49,6 +49,15 @@ export function removeRuns(files: Files, directory: string, names: Iterable<RunN
   return removed;
 }
 
+/** What a run says of itself contradicts itself: it was sealed with our key, but not made by this program as it should be. */
+export function runInvalid(name: RunName, problem: string): HoldfastError {
+  return new HoldfastError("FORMAT_INVALID", {
+    message: `Cannot use ${describeRun(name)}: ${problem}`,
+    context: { run: name },
+    hint: "Rebuild the index from the containers.",
+  });
+}
+
 /** The run's file is gone: another process has merged it. Its content is in a newer run. */
 export function runVanished(name: RunName, cause?: unknown): HoldfastError {
   return new HoldfastError("REPOSITORY_READ_FAILED", {

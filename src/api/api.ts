@@ -23,6 +23,7 @@ import { inspectStored } from "./inspect.ts";
 import { asJob } from "./job-history.ts";
 import { Opened } from "./opened.ts";
 import { rebuildAll } from "./rebuild-index.ts";
+import { runRepair } from "./repair.ts";
 import { runRestore } from "./restore.ts";
 import { listImageSummaries, selectImage } from "./select-image.ts";
 import type { DamageListener } from "./select-image.ts";
@@ -134,6 +135,7 @@ function repositoryOver(opened: Opened, location: string, onNotice: (notice: str
         return annotation.tags;
       });
     },
+    repair: (options = {}) => runRepair(opened, options),
     rebuildIndex: (onProgress = () => undefined) => rebuildAll(opened, onProgress),
     inspect: (what) => inspectStored(opened, what),
 

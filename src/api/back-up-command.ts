@@ -20,7 +20,7 @@ export async function backUpCommand(opened: Opened, options: BackupOptions, cont
   const path = checkedName(fileName);
   const host = options.host ?? services.host.name;
   const name = { source: options.source ?? `${host}:/${fileName}`, host, paths: [`/${fileName}`] };
-  await reconcileContainers(opened, context.session.id, account);
+  await reconcileContainers(opened, context.session, account);
   await using receiver = new LocalReceiver(
     opened,
     options,

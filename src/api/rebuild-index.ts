@@ -3,25 +3,49 @@
 import { rebuildCatalog } from "../catalog/catalog.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { BlockSealer } from "../engine/engine.ts";
-import { ContainerReader, listRuns, rebuildIndex } from "../repository/repository.ts";
-import type { ContainerContents } from "../repository/repository.ts";
+import { ContainerReader, beginLossEpoch, listRuns, rebuildIndex } from "../repository/repository.ts";
+import type { ContainerContents, Session } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
+import { lossesPlace } from "./repair-losses.ts";
 import { inSession } from "./session.ts";
 import type { RebuildReport } from "./types.ts";
 
 export function rebuildAll(opened: Opened, onProgress: (done: number, total: number) => void): Promise<RebuildReport> {
   return inSession(opened, async (session) => {
-    const rebuilt = await rebuildIndexFrom(opened, session.id, onProgress);
+    // What the old index knew of cannot be compared where it cannot be read.
+    if (!knowsAllIsThere(opened, await presentContainers(opened))) await beginLossEpoch(lossesPlace(opened, session), []);
+    const rebuilt = await rebuildIndexFrom(opened, session, onProgress);
     const catalog = await opened.catalog();
     await rebuildCatalog(catalog, opened.catalogSource());
     return { ...rebuilt, images: catalog.imageIds().length };
   });
 }
 
+async function presentContainers({ repository }: Opened): Promise<ReadonlySet<string>> {
+  const present = new Set<string>();
+  for (const volume of repository.volumes) {
+    for (const name of await volume.listContainers()) present.add(`${volume.id} ${name}`);
+  }
+  return present;
+}
+
+function knowsAllIsThere(opened: Opened, present: ReadonlySet<string>): boolean {
+  try {
+    const known = [...opened.index.containers()];
+    return (
+      (known.length > 0 || present.size === 0) &&
+      known.every(({ volumeId, container }) => present.has(`${volumeId} ${container}`))
+    );
+  } catch (error) {
+    if (error instanceof HoldfastError) return false;
+    throw error;
+  }
+}
+
 /** Replaces all runs by what the containers on the volumes say of themselves. */
 export async function rebuildIndexFrom(
   opened: Opened,
-  sessionId: string,
+  session: Session,
   onProgress: (done: number, total: number) => void = () => undefined,
 ): Promise<Omit<RebuildReport, "images">> {
   const damaged: { container: string; problem: string }[] = [];
@@ -30,9 +54,13 @@ export async function rebuildIndexFrom(
   const { containers, segments } = await rebuildIndex({
     ...opened.indexLocation,
     random: opened.services.random,
-    session: sessionId,
+    session: session.id,
     replaces,
-    containers: allContainers(opened, onProgress, (container, problem) => damaged.push({ container, problem })),
+    containers: (async function* () {
+      yield* allContainers(opened, onProgress, (container, problem) => damaged.push({ container, problem }));
+      // Before the last run takes the place of those that knew what the damaged ones hold.
+      if (damaged.length > 0) await beginLossEpoch(lossesPlace(opened, session), []);
+    })(),
   });
   opened.refreshIndex();
   return { containers, segments, damaged };

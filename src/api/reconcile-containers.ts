@@ -2,14 +2,15 @@
 // taken for stored: its segments would be left out of the new image for good. One that no run knows, left by a killed
 // backup, is taken in, so that what it holds is not stored again.
 
-import { ContainerReader, rebuildIndex } from "../repository/repository.ts";
-import type { ContainerContents } from "../repository/repository.ts";
+import { ContainerReader, beginLossEpoch, listImageIds, rebuildIndex } from "../repository/repository.ts";
+import type { ContainerContents, Session } from "../repository/repository.ts";
 import type { ContainerName, Volume } from "../media/media.ts";
 import { BlockSealer } from "../engine/engine.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { BackupAccount } from "./backup-account.ts";
 import type { Opened } from "./opened.ts";
 import { rebuildIndexFrom } from "./rebuild-index.ts";
+import { lossesPlace } from "./repair-losses.ts";
 
 interface Places {
   readonly volume: Volume;
@@ -20,7 +21,7 @@ interface Places {
  * False when containers are missing. The index then knows nothing of them any more, and a backup that reads everything stores
  * anew whatever was lost and still exists, which serves old images too.
  */
-export async function reconcileContainers(opened: Opened, sessionId: string, account: BackupAccount): Promise<boolean> {
+export async function reconcileContainers(opened: Opened, session: Session, account: BackupAccount): Promise<boolean> {
   const { index, repository } = opened;
   const listed: Places[] = [];
   for (const volume of repository.volumes) listed.push({ volume, names: await volume.listContainers() });
@@ -39,15 +40,21 @@ export async function reconcileContainers(opened: Opened, sessionId: string, acc
     account.notice(
       `${missing.size} of ${known.size} containers are missing from the repository. This backup reads everything and stores again what was lost; run \`holdfast verify\` afterwards.`,
     );
-    await rebuildIndexFrom(opened, sessionId);
+    // First: the index is about to forget what was lost, the images are not.
+    await beginLossEpoch(lossesPlace(opened, session), []);
+    await rebuildIndexFrom(opened, session);
     return false;
+  }
+  // An index that was removed knew perhaps of containers that are gone too.
+  if (known.size === 0 && present.size > 0 && (await listImageIds(repository.volumes)).length > 0) {
+    await beginLossEpoch(lossesPlace(opened, session), []);
   }
 
   const unknown = listed.map(({ volume, names }) => ({
     volume,
     names: names.filter((name) => !known.has(`${volume.id} ${name}`)),
   }));
-  if (unknown.some(({ names }) => names.length > 0)) await adopt(opened, sessionId, unknown);
+  if (unknown.some(({ names }) => names.length > 0)) await adopt(opened, session.id, unknown);
   return true;
 }
 

@@ -22,6 +22,7 @@ export type {
   RepositoryStatistics,
   RestorePlan,
   RestoreProblem,
+  RepairReport,
   RestoreReport,
   VerifyReport,
 } from "../api/api.ts";

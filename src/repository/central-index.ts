@@ -4,6 +4,7 @@
 
 export { checkContainerContents } from "./central-index/container-contents.ts";
 export type { ContainerContents, PackedBlocks, PackedSegments } from "./central-index/container-contents.ts";
+export { contentsKnownToIndex } from "./central-index/known-contents.ts";
 export { LocationBuffer } from "./central-index/location.ts";
 export type { SegmentLocation } from "./central-index/location.ts";
 export { CentralIndex } from "./central-index/lookup.ts";

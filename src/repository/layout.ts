@@ -13,6 +13,10 @@ export interface RepositoryLayout {
   readonly catalog: string;
   readonly catalogFile: string;
   readonly sessions: string;
+  /** Which images are known to be whole, since something was lost. */
+  readonly losses: string;
+  /** Damaged files that do not lie on a volume, set aside. */
+  readonly damaged: string;
 }
 
 export const MAIN_VOLUME = "main";
@@ -31,6 +35,8 @@ export function repositoryLayout(path: string): RepositoryLayout {
     catalog: `${root}/catalog`,
     catalogFile: `${root}/catalog/catalog.sqlite`,
     sessions: `${root}/sessions`,
+    losses: `${root}/losses`,
+    damaged: `${root}/damaged`,
   };
 }
 

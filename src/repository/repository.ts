@@ -9,6 +9,7 @@ export {
   CentralIndex,
   LocationBuffer,
   SessionSegments,
+  contentsKnownToIndex,
   isRunVanished,
   listRuns,
   rebuildIndex,
@@ -34,17 +35,22 @@ export { findImage, listImageIds, listImages, publishImage, readImageRecord, res
 export type { FoundImage, ImageListing } from "./images.ts";
 export { KeyRing } from "./key-ring.ts";
 export type { FingerprintKind, KeyRingData } from "./key-ring.ts";
+export { publishTrail, readTrails } from "./trails.ts";
 export { addKeySlot, changePassphrase, listKeySlots, removeKeySlot } from "./key-slots.ts";
 export type { KeySlotsPlace } from "./key-slots.ts";
 export { openRepository, readRepositoryRecord } from "./open-repository.ts";
 export type { OpenedRepository } from "./open-repository.ts";
+export { addWholeImage, beginLossEpoch, endLosses, readLosses } from "./loss-records.ts";
+export type { Losses, LossesPlace, WritableLossesPlace } from "./loss-records.ts";
 export type { PageKind, PageSink, PageSource } from "./pages.ts";
+export { Salvage } from "./salvage.ts";
+export type { SalvagedContainer } from "./salvage.ts";
 export { segmentsOf } from "./segment-list-tree.ts";
 export { SegmentReader } from "./segment-reader.ts";
 export type { BlockSource } from "./segment-reader.ts";
 export type { SegmentSink } from "./segment-sink.ts";
 export { PageWriter, SegmentWriter } from "./segment-writer.ts";
 export type { WrittenContainer } from "./segment-writer.ts";
-export { clearDeadSessions, startSession } from "./sessions.ts";
+export { clearDeadSessions, listSessions, startSession } from "./sessions.ts";
 export type { Session } from "./sessions.ts";
 export type { DamagedRecord, RecordPlaces } from "./stored-records.ts";

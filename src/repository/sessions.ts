@@ -179,5 +179,9 @@ function removeSession(place: SessionPlace, id: string): { readonly files: numbe
 /** Every directory in which a writer makes temporary files. */
 function writtenDirectories({ files, layout }: SessionPlace): readonly string[] {
   const volumes = (files.list(layout.volumes) ?? []).filter((name) => !isTemporaryName(name));
-  return [...directoriesOfLayout(layout), ...volumes.flatMap((name) => directoriesOf(`${layout.volumes}/${name}`))];
+  return [
+    ...directoriesOfLayout(layout),
+    layout.losses,
+    ...volumes.flatMap((name) => directoriesOf(`${layout.volumes}/${name}`)),
+  ];
 }

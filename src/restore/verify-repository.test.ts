@@ -152,7 +152,10 @@ async function verify(
     volumes: [place.volume],
     threads: [verifierOf(place.volume), verifierOf(place.volume)],
     ages: {
-      verifiedAt: (_, container) => ages.get(container),
+      lastCheck: (_, container) => {
+        const age = ages.get(container);
+        return age === undefined ? undefined : { atMs: Math.abs(age), isIntact: age >= 0 };
+      },
       noteVerified: (_, container, result) => noted.push(`${container.slice(0, 8)} ${result}`),
     },
   });
@@ -185,6 +188,7 @@ describe("verifying the structure", () => {
       containers: 3,
       bytesRead: 0,
       damages: [],
+      transients: [],
       noted: [],
     });
   });

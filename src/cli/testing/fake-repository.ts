@@ -11,6 +11,7 @@ import type {
   OpenOptions,
   Repository,
   RestorePlan,
+  RepairReport,
   RestoreReport,
   VerifyReport,
 } from "../library.ts";
@@ -55,6 +56,7 @@ function fakeRepository(calls: unknown[][], answers: Partial<Repository>): Repos
     verify: () => Promise.resolve(verifyReport()),
     statistics: () => Promise.reject(new Error("not set")),
     tag: () => Promise.resolve([]),
+    repair: () => Promise.resolve(repairReport()),
     rebuildIndex: () => Promise.resolve({ containers: 0, segments: 0, images: 0, damaged: [] }),
     inspect: () => Promise.resolve({}),
     keySlots: () => Promise.resolve([]),
@@ -205,7 +207,32 @@ export function verifyReport(fields: Partial<VerifyReport> = {}): VerifyReport {
     containers: 8,
     bytesRead: 0,
     damages: [],
+    transients: [],
     durationMs: 900,
+    ...fields,
+  };
+}
+
+export function repairReport(fields: Partial<RepairReport> = {}): RepairReport {
+  return {
+    isDryRun: false,
+    containers: 8,
+    bytesRead: 300_000_000,
+    damagedContainers: [],
+    missingContainers: [],
+    damagedRecords: [],
+    indexProblem: undefined,
+    savedSegments: 0,
+    savedBytes: 0,
+    takenSegments: 0,
+    takenBytes: 0,
+    images: 2,
+    wholeImages: 2,
+    losses: [],
+    lossCount: 0,
+    lossesKnown: true,
+    transients: [],
+    durationMs: 1_900,
     ...fields,
   };
 }

@@ -4,7 +4,7 @@
 
 import { rebuildCatalog } from "../catalog/catalog.ts";
 import { HoldfastError } from "../base/errors.ts";
-import type { ContainerName, VolumeId } from "../media/media.ts";
+import type { ContainerName } from "../media/media.ts";
 import { Salvage, beginLossEpoch, rebuildIndex } from "../repository/repository.ts";
 import type { CentralIndex, ContainerContents, SalvagedContainer, Session } from "../repository/repository.ts";
 import { asJob } from "./job-history.ts";
@@ -127,7 +127,7 @@ async function indexUnknown(opened: Opened, found: ContainersFound, index: Centr
   const contents: ContainerContents[] = [];
   for (const key of unknown) {
     const [volumeId = "", name = ""] = key.split(" ");
-    const volume = volumes.get(volumeId as VolumeId);
+    const volume = volumes.get(volumeId);
     if (volume !== undefined) contents.push(await reader.readDirectory(volume, name as ContainerName));
   }
   await addToIndex(opened, contents, session);

@@ -47,6 +47,11 @@ export interface BackupOptions {
   readonly excludeIfPresent?: readonly string[];
   readonly oneFileSystem?: boolean;
   readonly compression?: Compression;
+  /**
+   * Open every sealed block again and compare it with what was read before its container is written: what a fault of memory, processor or
+   * library would spoil is noticed while the original is there. True unless given; docs/design/engine.md says what it costs.
+   */
+  readonly verifyBlocks?: boolean;
   /** Read every file whatever its attributes say. */
   readonly forceRescan?: boolean;
   /** The share of unchanged files to read all the same, 0 to 1. */

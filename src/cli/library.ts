@@ -22,7 +22,10 @@ export type {
   RepositoryStatistics,
   RestorePlan,
   RestoreProblem,
+  ImageLoss,
+  RepairOptions,
   RepairReport,
+  RepairedContainer,
   RestoreReport,
   VerifyReport,
 } from "../api/api.ts";

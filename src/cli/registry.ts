@@ -50,6 +50,7 @@ export const SECTIONS: readonly Section[] = [
       { name: "tag", load: async () => (await import("./commands/tag.ts")).tagCommand },
       { name: "stats", load: async () => (await import("./commands/stats.ts")).statsCommand },
       { name: "cat", load: async () => (await import("./commands/cat.ts")).catCommand },
+      { name: "repair", load: async () => (await import("./commands/repair.ts")).repairCommand },
       { name: "rebuild-index", load: async () => (await import("./commands/rebuild-index.ts")).rebuildIndexCommand },
     ],
   },

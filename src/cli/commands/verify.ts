@@ -47,12 +47,16 @@ export const verifyCommand = defineCommand({
     const exitStatus = damages.length > 0 ? EXIT.failed : EXIT.done;
     if (output.mode.json) {
       for (const damage of damages) output.event("damage", damage);
+      for (const transient of report.transients) output.event("transient", transient);
       output.event("summary", { ...verifyFields(report), exitStatus });
       return exitStatus;
     }
     for (const { what, problem, code } of damages) output.line(`Damaged: ${what}: ${problem} (${code})`);
+    for (const { what, problem } of report.transients) output.line(`Read only the second time: ${what}: ${problem}`);
     if (!output.mode.quiet) output.lines(verifyLines(report));
-    if (damages.length > 0) output.message(`holdfast: ${counted(damages.length, "damage")} found`);
+    if (damages.length > 0) {
+      output.message(`holdfast: ${counted(damages.length, "damage")} found; \`holdfast repair\` saves what can be saved`);
+    }
     return exitStatus;
   },
 });
@@ -84,8 +88,9 @@ function verifyFields({
   containers,
   bytesRead,
   damages,
+  transients,
   durationMs,
 }: VerifyReport) {
   const counts = { images, entries, segments, containersChecked, containers, bytesRead, damageCount: damages.length };
-  return { ...counts, durationMs: Math.round(durationMs) };
+  return { ...counts, transientCount: transients.length, durationMs: Math.round(durationMs) };
 }

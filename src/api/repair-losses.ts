@@ -7,7 +7,7 @@ import type { ImageId, StoredImage } from "../model/image.ts";
 import { beginLossEpoch, endLosses, listImages, listSessions, readLosses } from "../repository/repository.ts";
 import type { Session, WritableLossesPlace } from "../repository/repository.ts";
 import { LossSurvey } from "../restore/restore.ts";
-import type { Loss } from "../restore/restore.ts";
+import type { Loss, LossSurveyParts } from "../restore/restore.ts";
 import { treeRootOf } from "../server/server.ts";
 import type { Opened } from "./opened.ts";
 import type { ImageLoss, RepairOptions, RepairReport } from "./types.ts";
@@ -67,13 +67,12 @@ export function lossSurvey(
   opened: Opened,
   isStored: LossTest,
   signal: AbortSignal | undefined,
-  onLossy?: ConstructorParameters<typeof LossSurvey>[0]["onLossy"],
+  changes: Partial<Pick<LossSurveyParts, "source" | "onLossy">> = {},
 ): LossSurvey {
   let untilTurn = PAGES_PER_TURN;
   return new LossSurvey({
     source: opened.reader,
     isStored,
-    ...(onLossy === undefined ? {} : { onLossy }),
     turn: async () => {
       if (--untilTurn > 0) return;
       untilTurn = PAGES_PER_TURN;
@@ -83,6 +82,7 @@ export function lossSurvey(
         throw new HoldfastError("INTERRUPTED", { message: "The search for losses was interrupted", retry: "now" });
       }
     },
+    ...changes,
   });
 }
 

@@ -15,7 +15,7 @@ import {
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { PASSPHRASE, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { services } from "../main/services.ts";
@@ -131,6 +131,8 @@ async function damagesOf(t: TemporaryRepository): Promise<readonly string[]> {
   return (await t.repository.verify({ readData: 1 })).damages.map(({ what }) => what);
 }
 
+// Every change instead of every fifth: HOLDFAST_TEST_ALL_STEPS=1 node --test src/api/repair.test.ts
+const STEP = process.env["HOLDFAST_TEST_ALL_STEPS"] === "1" ? 1 : 5;
 const NOTHING_LOST = [[], [], []];
 
 function allOf(t: TemporaryRepository, round: number): string[] {
@@ -301,6 +303,64 @@ describe("repair", () => {
     assert.deepEqual(await unreadable(u, images), NOTHING_LOST);
   });
 
+  test("takes what is lost from another repository that holds the same files, and changes nothing there", async () => {
+    const { t, images, data, metadata } = await threeBackups();
+    await using _ = t;
+    await using other = await temporaryRepository({}, 1);
+    await other.repository.backup({ paths: [t.source] });
+    const before = snapshot(other.path);
+    flip(at(t, data[0] ?? ""), 3_000);
+    rmSync(at(t, data[1] ?? ""));
+    const from = { repository: other.path, passphrase: () => PASSPHRASE };
+    const rehearsal = await t.repository.repair({ from, dryRun: true });
+    const report = await t.repository.repair({ from });
+    assert.equal(report.lossCount, 0);
+    assert.ok(report.takenBytes >= FILES * FILE_BYTES, `${report.takenBytes} bytes taken`);
+    assert.deepEqual([rehearsal.lossCount, rehearsal.takenSegments], [0, report.takenSegments]);
+    assert.deepEqual(await unreadable(t, images), NOTHING_LOST);
+    assert.deepEqual(snapshot(other.path), before);
+    assert.equal(metadata.length, 3);
+  });
+
+  test("takes lost lists of segments, large attributes and changed files from another repository as far as they agree", async () => {
+    await using t = await temporaryRepository({}, 1);
+    await using other = await temporaryRepository({}, 1);
+    const large = join(t.source, "large");
+    const changed = join(t.source, "changed");
+    const both = noise(7, 3_000_000);
+    writeFileSync(large, both);
+    writeFileSync(changed, both.subarray(0, 900_000));
+    const image = idOf(await t.backUp());
+    await other.repository.backup({ paths: [t.source] });
+    writeFileSync(changed, Buffer.concat([both.subarray(0, 450_000), noise(9, 450_000)]));
+    const second = await temporaryRepository({}, 1);
+    await using __ = second;
+    await second.repository.backup({ paths: [t.source] });
+    for (const name of containersOf(t)) if (kindOf(t, name) === "data") rmSync(at(t, name));
+    // Half of the changed file is found in the second repository, the rest in the other.
+    const half = await t.repository.repair({ from: { repository: second.path, passphrase: () => PASSPHRASE } });
+    assert.deepEqual(
+      half.losses.map(({ path }) => path),
+      [changed],
+    );
+    assert.ok((half.losses[0]?.bytes ?? 0) < 600_000, JSON.stringify(half.losses));
+    const all = await t.repository.repair({ from: { repository: other.path, passphrase: () => PASSPHRASE } });
+    assert.equal(all.lossCount, 0);
+    const restored = await contentOf(t, image, large);
+    assert.ok(typeof restored !== "string" && restored.equals(both));
+  });
+
+  test("takes pages and segments from a copy of the repository", async () => {
+    const { t, images, metadata } = await threeBackups();
+    await using _ = t;
+    const copy = join(t.directory, "copy");
+    cpSync(t.path, copy, { recursive: true });
+    for (const name of metadata) rmSync(at(t, name));
+    const report = await t.repository.repair({ from: { repository: copy, passphrase: () => PASSPHRASE } });
+    assert.equal(report.lossCount, 0);
+    assert.deepEqual(await unreadable(t, images), NOTHING_LOST);
+  });
+
   test("sets damaged records aside and keeps the rest", async () => {
     const { t, images } = await threeBackups();
     await using _ = t;
@@ -348,7 +408,7 @@ describe("a repair that is cut off", () => {
 
     let expected: string[][] | undefined;
     let steps = 0;
-    for (let atCall = 1; ; atCall++) {
+    for (let atCall = 1; ; atCall += STEP) {
       rmSync(t.path, { recursive: true });
       cpSync(kept, t.path, { recursive: true });
       const fault = failingAt(atCall);
@@ -371,7 +431,7 @@ describe("a repair that is cut off", () => {
       assert.deepEqual(await unreadable(u, images), NOTHING_LOST, `after call ${atCall}`);
       await u.repository.close();
     }
-    assert.ok(steps > 20, `${steps} steps`);
+    assert.ok(steps * STEP > 40, `${steps} steps`);
   });
 });
 

@@ -44,8 +44,10 @@ async function repair(opened: Opened, options: RepairOptions, session: Session |
   const damagedContainers = session === undefined ? salvaged : await replaceDamaged(opened, found, salvaged, session);
   const damagedRecords = [...directories, ...(await repairRecords(opened, session))];
   if (session !== undefined) await rebuildCatalog(await opened.catalog(), opened.catalogSource());
-  const taken = await takeFromOther(opened, options, session);
-  const losses = await findLosses(opened, options, { session, isStored: storedTest(opened, found, salvaged, session) });
+  const isHere = storedTest(opened, found, salvaged, session);
+  const { has, ...taken } = await takeFromOther(opened, options, { session, isStored: isHere });
+  const isStored = session !== undefined || isHere === undefined ? isHere : (of: Uint8Array) => isHere(of) || has(of);
+  const losses = await findLosses(opened, options, { session, isStored });
   const sum = (of: (container: Salvaged) => number): number => salvaged.reduce((total, container) => total + of(container), 0);
   return {
     isDryRun: session === undefined,

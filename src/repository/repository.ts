@@ -45,7 +45,7 @@ export type { Losses, LossesPlace, WritableLossesPlace } from "./loss-records.ts
 export type { PageKind, PageSink, PageSource } from "./pages.ts";
 export { Salvage } from "./salvage.ts";
 export type { SalvagedContainer } from "./salvage.ts";
-export { segmentsOf } from "./segment-list-tree.ts";
+export { FileContentBuilder, segmentsOf } from "./segment-list-tree.ts";
 export { SegmentReader } from "./segment-reader.ts";
 export type { BlockSource } from "./segment-reader.ts";
 export type { SegmentSink } from "./segment-sink.ts";

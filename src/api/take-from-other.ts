@@ -184,11 +184,11 @@ class Taking implements AsyncDisposable {
   /** Attributes too large for an entry are a segment of their own. */
   async #healAttributes(body: EntryBody, version: EntryBody): Promise<void> {
     const { storedAttributes } = body;
-    if (storedAttributes === undefined || this.#isStored(storedAttributes.fingerprint)) return;
+    if (storedAttributes?.kind !== "data" || this.#isStored(storedAttributes.fingerprint)) return;
     let bytes: Uint8Array;
-    if (version.storedAttributes !== undefined)
+    if (version.storedAttributes?.kind === "data") {
       bytes = await this.#other.reader.load("data", version.storedAttributes.fingerprint);
-    else {
+    } else {
       const writer = new ByteWriter();
       writeAttributes(writer, version.attributes ?? []);
       bytes = writer.take();

@@ -193,6 +193,45 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface CompareOptions {
+  /** Of the source, as they are now. */
+  readonly paths: readonly (string | Uint8Array)[];
+  /** The newest image that was made of all these paths, unless given. */
+  readonly image?: string;
+  readonly filter?: ImageFilter;
+  /** Hears of every difference; the report holds the first thousand. */
+  readonly onDifference?: (difference: SourceDifference) => void;
+  readonly onProgress?: (progress: {
+    readonly entriesDone: number;
+    readonly bytesDone: number;
+    readonly currentPath: string;
+  }) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface SourceDifference {
+  /** At the source and not in the image, in the image and not at the source, different, or not to be read at the source. */
+  readonly kind: "new" | "missing" | "changed" | "unreadable";
+  readonly path: string;
+  /** What differs; empty unless changed. */
+  readonly changes: Extract<Difference, { kind: "changed" }>["changes"];
+  /** The platform's code, of what is unreadable. */
+  readonly code?: string;
+}
+
+export interface CompareReport {
+  readonly imageId: string;
+  readonly entries: number;
+  readonly bytesRead: number;
+  readonly newEntries: number;
+  readonly missing: number;
+  readonly changed: number;
+  readonly unreadable: number;
+  readonly differences: readonly SourceDifference[];
+  readonly differenceCount: number;
+  readonly durationMs: number;
+}
+
 /** One thing found wrong. */
 export interface Damage {
   /** What is damaged: the name of a file of the repository, or an image. */
@@ -349,6 +388,8 @@ export interface Repository extends AsyncDisposable {
   dump(image: string, path: string | Uint8Array, options?: { readonly filter?: ImageFilter }): AsyncIterable<Uint8Array>;
   restore(options: RestoreOptions): Promise<RestoreReport>;
   verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /** Compares an image with the tree it was made of, as that is now: attributes, links, and content by reading it. */
+  compareWithSource(options: CompareOptions): Promise<CompareReport>;
   statistics(): Promise<RepositoryStatistics>;
   /** Changes tags of an image; returns those it has then. */
   tag(

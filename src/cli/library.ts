@@ -6,6 +6,7 @@ import type { BackupOptions, CreateOptions, OpenOptions, Repository } from "../a
 export type {
   BackupOptions,
   BackupReport,
+  CompareReport,
   Compression,
   CreateOptions,
   Damage,
@@ -27,6 +28,7 @@ export type {
   RepairReport,
   RepairedContainer,
   RestoreReport,
+  SourceDifference,
   VerifyReport,
 } from "../api/api.ts";
 

@@ -187,7 +187,7 @@ describe("verify", () => {
     const report = verifyReport({ damages: [damage], containersChecked: 1, bytesRead: 5e8 });
     const answers = { verify: () => Promise.resolve(report) };
     const { status, stdout, stderr } = await run(["verify", "--read-data=5%"], { answers });
-    assert.deepEqual([status, stderr], [1, "holdfast: 1 damage found\n"]);
+    assert.deepEqual([status, stderr], [1, "holdfast: 1 damage found; `holdfast repair` saves what can be saved\n"]);
     assert.equal(
       stdout,
       `Damaged: containers/ab/abcd: its checksum differs (FORMAT_CHECKSUM)

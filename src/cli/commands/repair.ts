@@ -4,7 +4,7 @@ import { defineCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitStatus } from "../exit-status.ts";
 import type { OpenOptions, RepairOptions } from "../library.ts";
-import { lossText, repairFields, repairLines } from "../text/repair-text.ts";
+import { lossFields, lossText, repairFields, repairLines } from "../text/repair-text.ts";
 import { withoutUndefined } from "../text/without-undefined.ts";
 
 /** More are counted for a person; programs get all of them. */
@@ -53,7 +53,7 @@ export const repairCommand = defineCommand({
         progress.update({ phase: "repair", unit: phase === "images" ? "images" : "containers", done, total });
       },
       onLoss: (loss: Parameters<NonNullable<RepairOptions["onLoss"]>>[0]) => {
-        if (output.mode.json) output.event("loss", loss);
+        if (output.mode.json) output.event("loss", lossFields(loss));
         else if (shown++ < LOSSES_SHOWN) output.line(lossText(loss));
       },
     });

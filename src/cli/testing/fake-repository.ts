@@ -11,6 +11,7 @@ import type {
   OpenOptions,
   Repository,
   RestorePlan,
+  CompareReport,
   RepairReport,
   RestoreReport,
   VerifyReport,
@@ -54,6 +55,7 @@ function fakeRepository(calls: unknown[][], answers: Partial<Repository>): Repos
     dump: () => listed([]),
     restore: () => Promise.resolve(restoreReport()),
     verify: () => Promise.resolve(verifyReport()),
+    compareWithSource: () => Promise.resolve(compareReport()),
     statistics: () => Promise.reject(new Error("not set")),
     tag: () => Promise.resolve([]),
     repair: () => Promise.resolve(repairReport()),
@@ -209,6 +211,22 @@ export function verifyReport(fields: Partial<VerifyReport> = {}): VerifyReport {
     damages: [],
     transients: [],
     durationMs: 900,
+    ...fields,
+  };
+}
+
+export function compareReport(fields: Partial<CompareReport> = {}): CompareReport {
+  return {
+    imageId: "3f2a9c81".repeat(8),
+    entries: 26_000,
+    bytesRead: 5e8,
+    newEntries: 0,
+    missing: 0,
+    changed: 0,
+    unreadable: 0,
+    differences: [],
+    differenceCount: 0,
+    durationMs: 1_200,
     ...fields,
   };
 }

@@ -2,7 +2,7 @@
 
 import type { ImageLoss, RepairReport, RepairedContainer } from "../library.ts";
 import { safeText } from "./safe-text.ts";
-import { counted, formatBytes, formatDuration, formatTime } from "./units.ts";
+import { counted, formatBytes, formatDuration, formatTime, isoTime } from "./units.ts";
 
 const ID_SHOWN = 16;
 
@@ -10,6 +10,10 @@ export function lossText({ image, startedAtMs, kind, path, entries, bytes }: Ima
   const where = `${safeText(path)} of image ${image.slice(0, 8)} (${formatTime(startedAtMs)})`;
   if (kind === "entries") return `Lost: ${counted(entries, "entry", "entries")} from ${where} on`;
   return bytes === undefined ? `Lost: ${where}` : `Lost: ${where}: ${formatBytes(bytes)} of it`;
+}
+
+export function lossFields({ image, source, startedAtMs, kind, path, entries, bytes }: ImageLoss) {
+  return { image, source, startedAt: isoTime(startedAtMs), kind, path, entries, bytes: bytes ?? null };
 }
 
 export function repairLines(

@@ -30,6 +30,11 @@ export interface ContainersFound {
   readonly indexProblem: string | undefined;
 }
 
+interface ContainerReference {
+  readonly volumeId: string;
+  readonly container: string;
+}
+
 export function containerKey(volumeId: string, container: string): string {
   return `${volumeId} ${container}`;
 }
@@ -47,9 +52,15 @@ export async function examineContainers(opened: Opened, options: RepairOptions):
     for (const container of await volume.listContainers()) places.push({ volumeId: volume.id, container });
   }
   const listed = new Set(places.map(({ volumeId, container }) => containerKey(volumeId, container)));
-  const missing = new Set(
-    known.filter(({ volumeId, container }) => !listed.has(containerKey(volumeId, container))).map(({ container }) => container),
-  );
+  const missingOf = (references: readonly ContainerReference[]): ReadonlySet<string> =>
+    new Set(
+      references
+        .filter(({ volumeId, container }) => !listed.has(containerKey(volumeId, container)))
+        .map(({ container }) => container),
+    );
+  // Whoever removed a container rightly has told the index before.
+  const isStale = missingOf(known).size > 0 && index?.refresh() === true;
+  const missing = missingOf(isStale ? [...index.containers()] : known);
 
   const intact = new Set<string>();
   const damaged: DamagedContainer[] = [];

@@ -371,16 +371,42 @@ describe("repair", () => {
     flip(join(t.path, "keys", key.id), 150);
     const u = await t.reopen();
     const report = await u.repository.repair();
-    assert.deepEqual(report.damagedRecords.map(({ what, setAside }) => [what, existsSync(setAside ?? "")]).toSorted(), [
-      [`images/${images[0]}`, true],
-      [`keys/${key.id}`, true],
-      [`trails/${trail}`, true],
-    ]);
+    assert.deepEqual(
+      report.damagedRecords.map(({ what, setAside }) => [what, existsSync(setAside ?? "")]),
+      [
+        [`images/${images[0]}`, true],
+        [`keys/${key.id}`, true],
+        [`trails/${trail}`, true],
+      ],
+    );
     assert.deepEqual(readdirSync(join(t.path, "trails")).length, 1);
     const again = await u.reopen();
     assert.deepEqual(again.repository.problems, []);
     assert.deepEqual((await again.repository.images()).map(({ id }) => id).toSorted(), images.slice(1).toSorted());
     await again.repository.close();
+  });
+});
+
+describe("without a repair", () => {
+  test("a backup that was cut off after it found containers missing leaves nothing to be believed", async () => {
+    const { t, images, data } = await threeBackups();
+    await using _ = t;
+    rmSync(at(t, data[0] ?? ""));
+    const controller = new AbortController();
+    const stopped = t.backUp({ source: "test", signal: controller.signal, onProgress: () => controller.abort() });
+    await assert.rejects(stopped, { code: "INTERRUPTED" });
+    const next = idOf(await t.backUp({ source: "test" }));
+    assert.deepEqual(await unreadable(t, [...images.slice(0, 2), next]), NOTHING_LOST);
+  });
+
+  test("a backup after an index was made anew without a damaged container reads what that held", async () => {
+    const { t, images, data } = await threeBackups();
+    await using _ = t;
+    flip(at(t, data[1] ?? ""), -100);
+    assert.equal((await t.repository.rebuildIndex()).damaged.length, 1);
+    const next = await t.backUp({ source: "test" });
+    assert.equal(next.statistics.rescanned, FILES);
+    assert.deepEqual(await unreadable(t, [...images.slice(0, 2), idOf(next)]), NOTHING_LOST);
   });
 });
 

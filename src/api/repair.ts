@@ -170,6 +170,8 @@ async function replaceDamaged(
     replaced.push({ ...one, setAside: await volume.setAside("containers", name) });
   }
   await rebuildIndexFrom(opened, session);
+  const catalog = await opened.catalog();
+  for (const { container } of replaced) catalog.removeChecks(container.volume.id, [container.name]);
   return replaced;
 }
 

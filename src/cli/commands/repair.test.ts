@@ -57,7 +57,7 @@ describe("repair", () => {
   });
 
   test("opens another repository with a passphrase of its own", async () => {
-    const [[, options] = []] = asked(
+    const [[, options]] = asked(
       await run(["repair", "--from", "/second", "-n"], { environment: { HOLDFAST_FROM_PASSPHRASE: "other" } }),
     ) as [[string, Parameters<Repository["repair"]>[0]]];
     assert.deepEqual([options?.dryRun, options?.from?.repository], [true, "/second"]);

@@ -16,6 +16,7 @@ import type { KeySlotsPlace } from "../repository/repository.ts";
 import { hexOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { runBackup } from "./backup.ts";
+import { compareWithSource, imageOfPaths } from "./compare-with-source.ts";
 import { diffImages } from "./diff.ts";
 import { dumpEntry } from "./dump.ts";
 import { entriesOf } from "./entries.ts";
@@ -26,6 +27,7 @@ import { asJob } from "./job-history.ts";
 import { Opened } from "./opened.ts";
 import { runPrune } from "./prune.ts";
 import { rebuildAll } from "./rebuild-index.ts";
+import { runRepair } from "./repair.ts";
 import { runRestore } from "./restore.ts";
 import { listImageSummaries, selectImage } from "./select-image.ts";
 import type { DamageListener } from "./select-image.ts";
@@ -127,6 +129,17 @@ function repositoryOver(opened: Opened, location: string, onNotice: (notice: str
     },
     restore: async (options) => runRestore(opened, await select(options.image, options.filter), options),
     verify: (options = {}) => runVerify(opened, options),
+    compareWithSource: async (options) => {
+      const { image, filter, paths } = options;
+      if (image !== undefined) return compareWithSource(opened, await select(image, filter), options);
+      const images = await listImageSummaries(opened, filter, onDamage);
+      const found = imageOfPaths(images, paths, services.host.workingDirectory);
+      if (found !== undefined) return compareWithSource(opened, found, options);
+      throw new HoldfastError("IMAGE_UNKNOWN", {
+        message: "No image was made of all the paths that are to be compared",
+        hint: "Name an image with --image; `holdfast images` shows what there is.",
+      });
+    },
     statistics: () => repositoryStatistics(opened, onDamage),
     async tag(reference, { add = [], remove = [], set }) {
       const image = await select(reference);
@@ -146,6 +159,7 @@ function repositoryOver(opened: Opened, location: string, onNotice: (notice: str
       });
     },
     forget: (options) => (options.dryRun === true ? planForget(opened, options, onDamage) : forgetJob(opened, options, onDamage)),
+    repair: (options = {}) => runRepair(opened, options),
     rebuildIndex: (onProgress = () => undefined) => rebuildAll(opened, onProgress),
     inspect: (what) => inspectStored(opened, what),
 

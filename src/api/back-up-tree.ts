@@ -6,7 +6,7 @@ import { BackupRun, ReaderPool, TrackLogStore, rehearsedRead } from "../client/c
 import type { BackupConnection, BackupRunParts, TrackLog, TrackLogWriter } from "../client/client.ts";
 import { decodeReply, encodeReply, readClientMessages, writeBaseOffer } from "../formats/stream.ts";
 import type { ImageId, ImageRecord } from "../model/image.ts";
-import { ImageBuilder, openBaseImage } from "../repository/repository.ts";
+import { ImageBuilder, openBaseImage, readLosses } from "../repository/repository.ts";
 import type { BaseImage } from "../repository/repository.ts";
 import { treeRootOf } from "../server/server.ts";
 import type { TreeWalk } from "../sources/files/files.ts";
@@ -20,7 +20,10 @@ import { chooseBases } from "./choose-bases.ts";
 import type { BaseCandidate, BaseChoice } from "./choose-bases.ts";
 import type { Opened } from "./opened.ts";
 import { reconcileContainers } from "./reconcile-containers.ts";
+import { lossesPlace } from "./repair-losses.ts";
 import { rescanChooser } from "./rescan.ts";
+import { noteNewImage, trustedBases } from "./trusted-bases.ts";
+import type { TrustedBases } from "./trusted-bases.ts";
 import type { BackupOptions, BackupReport } from "./types.ts";
 
 const CHECKPOINT_MS = 60_000;
@@ -30,12 +33,16 @@ export async function backUpTree(opened: Opened, options: BackupOptions, context
   const { account } = context;
   const { name, walk, tree } = openSource(opened, options, account);
   try {
+    // Before the index is opened: what it says may be older than what is noted later.
+    const known = readLosses(lossesPlace(opened, context.session));
     const isWhole = await reconcileContainers(opened, context.session, account);
-    const choice = await chooseBases(opened, name, {
+    const losses = readLosses(lossesPlace(opened, context.session));
+    const offered = await chooseBases(opened, name, {
       isWhole,
       outstanding: context.session.outstanding,
       onNotice: (text) => account.notice(text),
     });
+    const { choice, mustRead, areWhole } = await trustedBases(opened, offered, losses, options);
     await using receiver = new LocalReceiver(opened, options, context, choice, name);
     const { writers, connection } = receiver;
     const store = trackLogStore(opened, name);
@@ -43,7 +50,7 @@ export async function backUpTree(opened: Opened, options: BackupOptions, context
     const logWriter = withoutFailing(account, "The track log cannot be written", () => store.begin(bases.trackLog));
     try {
       const run = new BackupRun({
-        ...runParts(opened, options, account, walk, tree, bases.record),
+        ...runParts(opened, options, account, walk, tree, bases.record, mustRead),
         bases: bases.images,
         connection,
         pool: new ReaderPool(writers.pool.threads),
@@ -57,6 +64,7 @@ export async function backUpTree(opened: Opened, options: BackupOptions, context
       if (logWriter !== undefined) {
         withoutFailing(account, "The track log cannot be written", () => store.commit(logWriter, imageId, account.startedAtMs));
       }
+      await noteWhole(account, () => noteNewImage(opened, context.session, imageId, { losses: known, areWhole }));
       await receiver.tidy(account);
       return account.report(name, imageId, bases.imageId);
     } catch (error) {
@@ -132,6 +140,7 @@ function runParts(
   walk: TreeWalk,
   tree: FileTree,
   base: ImageRecord | undefined,
+  mustRead?: TrustedBases["mustRead"],
 ): CommonParts {
   const { services, fingerprinters } = opened;
   const { statistics } = account;
@@ -155,13 +164,31 @@ function runParts(
     settings: {
       rules: { ignoreInode: options.ignoreInode ?? false, ignoreChangeTime: options.ignoreChangeTime ?? false },
       withAttributes: true,
-      rescans: rescanChooser(options.forceRescan === true ? 1 : (options.rescanFraction ?? 0), services.random),
+      rescans: either(rescanChooser(options.forceRescan === true ? 1 : (options.rescanFraction ?? 0), services.random), mustRead),
       fixedSegmentBytes: segmentationOf(options),
       checkpointMs: CHECKPOINT_MS,
       checkpointBytes: options.checkpointBytes ?? CHECKPOINT_BYTES,
     },
     signal: options.signal,
   };
+}
+
+type PathTest = NonNullable<TrustedBases["mustRead"]>;
+
+function either(a: PathTest | undefined, b: PathTest | undefined): PathTest | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return (path, pathLength) => a(path, pathLength) || b(path, pathLength);
+}
+
+/** The image is safe; not having noted it costs the next backup a look. */
+async function noteWhole(account: BackupAccount, note: () => Promise<string | undefined>): Promise<void> {
+  try {
+    const text = await note();
+    if (text !== undefined) account.notice(text);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    account.notice(`It could not be noted that this image is whole: ${error.message} The next backup will take longer.`);
+  }
 }
 
 function takeCounts(account: BackupAccount, walk: TreeWalk): void {

@@ -34,6 +34,7 @@ export class LocalReceiver implements AsyncDisposable {
     this.writers = new BackupWriters(opened, {
       session,
       compression: options.compression ?? "default",
+      verifyBlocks: options.verifyBlocks ?? true,
       withAttributes: true,
       onContainer: (container) => received(container),
     });

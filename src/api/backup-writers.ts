@@ -14,6 +14,7 @@ import { WorkerPool } from "./worker-pool.ts";
 export interface BackupWritersOptions {
   readonly session: Session;
   readonly compression: Compression;
+  readonly verifyBlocks: boolean;
   readonly withAttributes: boolean;
   readonly onContainer: (container: WrittenContainer) => void;
 }
@@ -43,6 +44,7 @@ export class BackupWriters implements AsyncDisposable {
         sessionId: options.session.id,
         volumeId: opened.repository.defaultVolume.id,
         compression: options.compression,
+        verifyBlocks: options.verifyBlocks,
         withAttributes: options.withAttributes,
       },
       options.onContainer,
@@ -57,6 +59,7 @@ export class BackupWriters implements AsyncDisposable {
       keyRing: repository.keyRing,
       random: services.random,
       compression: this.#options.compression,
+      verifyBlocks: this.#options.verifyBlocks,
       index,
       session: this.#sessionSegments,
       loadBlake: services.loadBlake,

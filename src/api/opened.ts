@@ -2,12 +2,13 @@
 
 import { bringUpToDate, openCatalog } from "../catalog/catalog.ts";
 import type { Catalog, CatalogSource, OpenedCatalog } from "../catalog/catalog.ts";
-import { createFingerprinter } from "../engine/engine.ts";
+import { BlockSealer, createFingerprinter } from "../engine/engine.ts";
 import type { Fingerprinter } from "../engine/engine.ts";
 import type { Volume, VolumeId } from "../media/media.ts";
 import {
   BlockReader,
   CentralIndex,
+  ContainerReader,
   SegmentReader,
   listAnnotationNames,
   listImageIds,
@@ -72,6 +73,15 @@ export class Opened {
       fingerprinters: this.fingerprinters,
     });
     return this.#reader;
+  }
+
+  /** For directories of containers. */
+  containerReader(): ContainerReader {
+    const { repositoryId, block: blockKey } = this.repository.keyRing;
+    return new ContainerReader({
+      repositoryId,
+      sealer: new BlockSealer({ blockKey, repositoryId, random: this.services.random }),
+    });
   }
 
   /** For the index alone. */

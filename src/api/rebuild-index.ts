@@ -3,20 +3,44 @@
 import { rebuildCatalog } from "../catalog/catalog.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { BlockSealer } from "../engine/engine.ts";
-import { ContainerReader, containerKey, listRuns, rebuildIndex } from "../repository/repository.ts";
+import { ContainerReader, beginLossEpoch, containerKey, listRuns, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents, ContainerSet } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
+import { lossesPlace } from "./repair-losses.ts";
 import { inSession } from "./session.ts";
 import type { WritingSession } from "./session.ts";
 import type { RebuildReport } from "./types.ts";
 
 export function rebuildAll(opened: Opened, onProgress: (done: number, total: number) => void): Promise<RebuildReport> {
   return inSession(opened, async (session) => {
+    // What the old index knew of cannot be compared where it cannot be read.
+    if (!knowsAllIsThere(opened, await presentContainers(opened), session.condemned)) {
+      await beginLossEpoch(lossesPlace(opened, session), []);
+    }
     const rebuilt = await rebuildIndexFrom(opened, session, onProgress);
     const catalog = await opened.catalog();
     await rebuildCatalog(catalog, opened.catalogSource());
     return { ...rebuilt, images: catalog.imageIds().length };
   });
+}
+
+async function presentContainers({ repository }: Opened): Promise<ReadonlySet<string>> {
+  const present = new Set<string>();
+  for (const volume of repository.volumes) {
+    for (const name of await volume.listContainers()) present.add(containerKey(volume.id, name));
+  }
+  return present;
+}
+
+function knowsAllIsThere(opened: Opened, present: ReadonlySet<string>, condemned: ContainerSet): boolean {
+  try {
+    const named = Array.from(opened.index.containers(), ({ volumeId, container }) => containerKey(volumeId, container));
+    const known = named.filter((key) => !condemned.has(key));
+    return (known.length > 0 || present.size === 0) && known.every((key) => present.has(key));
+  } catch (error) {
+    if (error instanceof HoldfastError) return false;
+    throw error;
+  }
 }
 
 /** Replaces all runs by what the containers on the volumes say of themselves, those that are condemned left out. */
@@ -34,9 +58,11 @@ export async function rebuildIndexFrom(
     session: session.id,
     fence: () => session.requireNotEnded(),
     replaces,
-    containers: allContainers(opened, session.condemned, onProgress, (container, problem) =>
-      damaged.push({ container, problem }),
-    ),
+    containers: (async function* () {
+      yield* allContainers(opened, session.condemned, onProgress, (container, problem) => damaged.push({ container, problem }));
+      // Before the last run takes the place of those that knew what the damaged ones hold.
+      if (damaged.length > 0) await beginLossEpoch(lossesPlace(opened, session), []);
+    })(),
   });
   opened.refreshIndex();
   return { containers, segments, damaged };

@@ -2,7 +2,7 @@
 // taken for stored: its segments would be left out of the new image for good. One that no run knows, left by a killed
 // backup, is taken in, so that what it holds is not stored again.
 
-import { ContainerReader, containerKey, rebuildIndex } from "../repository/repository.ts";
+import { ContainerReader, beginLossEpoch, containerKey, listImageIds, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents } from "../repository/repository.ts";
 import type { ContainerName, Volume } from "../media/media.ts";
 import { BlockSealer } from "../engine/engine.ts";
@@ -10,6 +10,7 @@ import { HoldfastError } from "../base/errors.ts";
 import type { BackupAccount } from "./backup-account.ts";
 import type { Opened } from "./opened.ts";
 import { rebuildIndexFrom } from "./rebuild-index.ts";
+import { lossesPlace } from "./repair-losses.ts";
 import type { WritingSession } from "./session.ts";
 
 interface Places {
@@ -43,8 +44,14 @@ export async function reconcileContainers(opened: Opened, session: WritingSessio
     account.notice(
       `${missing.size} of ${known.size} containers are missing from the repository. This backup reads everything and stores again what was lost; run \`holdfast verify\` afterwards.`,
     );
+    // First: the index is about to forget what was lost, the images are not.
+    await beginLossEpoch(lossesPlace(opened, session), []);
     await rebuildIndexFrom(opened, session);
     return false;
+  }
+  // An index that was removed knew perhaps of containers that are gone too.
+  if (known.size === 0 && present.size > 0 && (await listImageIds(repository.volumes)).length > 0) {
+    await beginLossEpoch(lossesPlace(opened, session), []);
   }
 
   const unknown = listed.map(({ volume, names }) => ({

@@ -2,7 +2,7 @@
 // then looks for condemned containers. In this order: a collection waits for every writer that was registered before it
 // looked, and any other writer knows what is condemned and counts on nothing of it.
 
-import { clearDeadSessions, clearUnownedFiles, containerKey, readGeneration, startSession } from "../repository/repository.ts";
+import { clearDeadSessions, clearUnownedFiles, condemnedSetOf, readGeneration, startSession } from "../repository/repository.ts";
 import type { ContainerSet, Generation, Session } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
 
@@ -26,8 +26,7 @@ export async function inSession<T>(opened: Opened, work: (session: WritingSessio
   const session = await startSession({ ...place, host, clock, random });
   try {
     const generation = readGeneration({ ...place, keyRing });
-    const containers = generation?.condemned.containers ?? [];
-    const condemned = new Set(containers.map(({ volume, container }) => containerKey(volume, container)));
+    const condemned = condemnedSetOf(generation);
     // The index is looked at after the registration, and without what is condemned.
     opened.exclude(condemned);
     opened.refreshIndex();

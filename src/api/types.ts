@@ -51,6 +51,11 @@ export interface BackupOptions {
   readonly excludeIfPresent?: readonly string[];
   readonly oneFileSystem?: boolean;
   readonly compression?: Compression;
+  /**
+   * Open every sealed block again and compare it with what was read before its container is written: what a fault of memory, processor or
+   * library would spoil is noticed while the original is there. True unless given; docs/design/engine.md says what it costs.
+   */
+  readonly verifyBlocks?: boolean;
   /** Read every file whatever its attributes say. */
   readonly forceRescan?: boolean;
   /** The share of unchanged files to read all the same, 0 to 1. */
@@ -236,6 +241,45 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface CompareOptions {
+  /** Of the source, as they are now. */
+  readonly paths: readonly (string | Uint8Array)[];
+  /** The newest image that was made of all these paths, unless given. */
+  readonly image?: string;
+  readonly filter?: ImageFilter;
+  /** Hears of every difference; the report holds the first thousand. */
+  readonly onDifference?: (difference: SourceDifference) => void;
+  readonly onProgress?: (progress: {
+    readonly entriesDone: number;
+    readonly bytesDone: number;
+    readonly currentPath: string;
+  }) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface SourceDifference {
+  /** At the source and not in the image, in the image and not at the source, different, or not to be read at the source. */
+  readonly kind: "new" | "missing" | "changed" | "unreadable";
+  readonly path: string;
+  /** What differs; empty unless changed. */
+  readonly changes: Extract<Difference, { kind: "changed" }>["changes"];
+  /** The platform's code, of what is unreadable. */
+  readonly code?: string;
+}
+
+export interface CompareReport {
+  readonly imageId: string;
+  readonly entries: number;
+  readonly bytesRead: number;
+  readonly newEntries: number;
+  readonly missing: number;
+  readonly changed: number;
+  readonly unreadable: number;
+  readonly differences: readonly SourceDifference[];
+  readonly differenceCount: number;
+  readonly durationMs: number;
+}
+
 /** One thing found wrong. */
 export interface Damage {
   /** What is damaged: the name of a file of the repository, or an image. */
@@ -252,6 +296,8 @@ export interface VerifyReport {
   readonly containers: number;
   readonly bytesRead: number;
   readonly damages: readonly Damage[];
+  /** What a first reading found and a second did not: no damage, but a sign of a faulty disk, cable or network. */
+  readonly transients: readonly Damage[];
   readonly durationMs: number;
 }
 
@@ -316,6 +362,86 @@ export interface RebuildReport {
   readonly damaged: readonly { readonly container: string; readonly problem: string }[];
 }
 
+export interface RepairOptions {
+  /** Look and report; change nothing. */
+  readonly dryRun?: boolean;
+  /** Another repository from which lost content is taken. It is only read. */
+  readonly from?: Pick<OpenOptions, "repository" | "passphrase">;
+  readonly onProgress?: (progress: {
+    readonly phase: "containers" | "salvage" | "images";
+    readonly done: number;
+    readonly total: number;
+  }) => void;
+  /** Hears of every loss; the report holds the first thousand. */
+  readonly onLoss?: (loss: ImageLoss) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Something of an image that cannot be given back. */
+export interface ImageLoss {
+  readonly image: string;
+  readonly source: string;
+  readonly startedAtMs: number;
+  /** "entries": the list of so many entries, the first of them at `path`, cannot be read. */
+  readonly kind: "file" | "entries";
+  readonly path: string;
+  readonly entries: number;
+  /** Of the file's content, stored nowhere; undefined when that is not known. */
+  readonly bytes: number | undefined;
+}
+
+export interface RepairedContainer {
+  readonly container: string;
+  readonly volume: string;
+  readonly problem: string;
+  /** Segments that were stored again, those of which another whole copy existed, and those that cannot be read. */
+  readonly savedSegments: number;
+  readonly safeSegments: number;
+  readonly lostSegments: number;
+  /** False when not even what it held is known: neither its directory nor the index says it. */
+  readonly isKnown: boolean;
+  /** Where its file lies now; undefined in a dry run. */
+  readonly setAside: string | undefined;
+}
+
+export interface RepairedRecord {
+  /** The name of the file in the repository. */
+  readonly what: string;
+  readonly problem: string;
+  readonly code: string;
+  /** Where its file lies now; undefined in a dry run, and for what is left where it is. */
+  readonly setAside: string | undefined;
+}
+
+export interface RepairReport {
+  readonly isDryRun: boolean;
+  /** All that were looked at, the damaged ones included. */
+  readonly containers: number;
+  readonly bytesRead: number;
+  readonly damagedContainers: readonly RepairedContainer[];
+  /** Containers that the index names and no volume has. */
+  readonly missingContainers: readonly string[];
+  /** Image records, annotations, checkpoints, trail records and key slots. */
+  readonly damagedRecords: readonly RepairedRecord[];
+  /** What was wrong with the index; undefined when nothing was. */
+  readonly indexProblem: string | undefined;
+  readonly savedSegments: number;
+  readonly savedBytes: number;
+  /** Taken from the other repository. */
+  readonly takenSegments: number;
+  readonly takenBytes: number;
+  readonly images: number;
+  /** Those of which everything is stored, after the repair. */
+  readonly wholeImages: number;
+  /** What is lost, image by image: the first thousand. Empty and unknown when `lossesKnown` is false. */
+  readonly losses: readonly ImageLoss[];
+  readonly lossCount: number;
+  /** False in a dry run with an index that cannot be read: only a repair would tell. */
+  readonly lossesKnown: boolean;
+  readonly transients: readonly Damage[];
+  readonly durationMs: number;
+}
+
 export interface RepositoryStatistics {
   readonly images: number;
   readonly sources: number;
@@ -363,6 +489,8 @@ export interface Repository extends AsyncDisposable {
   dump(image: string, path: string | Uint8Array, options?: { readonly filter?: ImageFilter }): AsyncIterable<Uint8Array>;
   restore(options: RestoreOptions): Promise<RestoreReport>;
   verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /** Compares an image with the tree it was made of, as that is now: attributes, links, and content by reading it. */
+  compareWithSource(options: CompareOptions): Promise<CompareReport>;
   statistics(): Promise<RepositoryStatistics>;
   /** Changes tags of an image; returns those it has then. */
   tag(
@@ -378,6 +506,11 @@ export interface Repository extends AsyncDisposable {
    * RETENTION_REFUSED when it would remove what is protected, or every image of a source by rules; then nothing is removed.
    */
   forget(options: ForgetOptions): Promise<ForgetReport>;
+  /**
+   * Saves what can be read of damaged containers, sets those aside, makes index and catalog anew and tells what is lost. Nothing is
+   * deleted. May be interrupted and repeated.
+   */
+  repair(options?: RepairOptions): Promise<RepairReport>;
   rebuildIndex(onProgress?: (done: number, total: number) => void): Promise<RebuildReport>;
   /** For the curious: a stored thing as JSON-ready data. */
   inspect(what: { readonly kind: "image" | "container" | "page" | "repository" | "key"; readonly id?: string }): Promise<unknown>;

@@ -23,6 +23,8 @@ export function runVerify(opened: Opened, options: VerifyOptions): Promise<Verif
   );
 }
 
+const CHECKS_AT_ONCE = 64;
+
 async function verifyRepository(opened: Opened, options: VerifyOptions): Promise<VerifyReport> {
   const { services, repository, index, reader, places } = opened;
   const { clock } = services;
@@ -39,12 +41,14 @@ async function verifyRepository(opened: Opened, options: VerifyOptions): Promise
   const checks: ContainerCheck[] = [];
   const known = new Map(repository.volumes.map(({ id }) => [id, catalog.checks(id)]));
   const ages: ContainerAges = {
-    verifiedAt: (volume, container) => {
+    lastCheck: (volume, container) => {
       const check = known.get(volume)?.get(container);
-      return check?.result === "intact" ? check.checkedAtMs : undefined;
+      return check === undefined ? undefined : { atMs: check.checkedAtMs, isIntact: check.result === "intact" };
     },
     noteVerified: (volume, container, result) => {
       checks.push({ volume, container, checkedAtMs: clock.now(), result });
+      // A killed verification has verified what it has, too.
+      if (checks.length >= CHECKS_AT_ONCE) catalog.recordChecks(checks.splice(0));
     },
   };
   await using pool = new WorkerPool(services, opened.threadCount, { ...opened.workerSetup(), role: "verify" });

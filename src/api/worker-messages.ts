@@ -21,6 +21,7 @@ export type WorkerSetup =
       readonly sessionId: string;
       readonly volumeId: VolumeId;
       readonly compression: Compression;
+      readonly verifyBlocks: boolean;
       readonly withAttributes: boolean;
     })
   | (CommonSetup & { readonly role: "restore" })

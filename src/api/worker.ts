@@ -128,6 +128,7 @@ function createReadService(
     keyRing,
     random,
     compression: setup.compression,
+    verifyBlocks: setup.verifyBlocks,
     index: openIndex(setup, keyRing, files),
     session: SessionSegments.fromShared(setup.sessionSegments),
     loadBlake,

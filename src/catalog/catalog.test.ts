@@ -355,7 +355,8 @@ test("rows that were changed, exchanged or sealed under another key are derived 
 test("where no file can be written the catalog lives in memory, says why, and is complete", async () => {
   const source = new Records();
   source.add(1);
-  const missing = { ...place(source), path: join(root, "no such directory", "catalog.sqlite") };
+  writeFileSync(join(root, "no directory"), "");
+  const missing = { ...place(source), path: join(root, "no directory", "catalog.sqlite") };
   const { catalog } = await openCatalog(missing);
   assert.equal(catalog.place, "memory");
   assert.match(catalog.reason?.message ?? "", /unable to open/);
@@ -369,6 +370,16 @@ test("where no file can be written the catalog lives in memory, says why, and is
   assert.equal(readOnly.catalog.reason, undefined);
   assert.equal(existsSync(where.path), false);
   readOnly.catalog.close();
+});
+
+test("a directory that was removed with the catalog in it is made again", async () => {
+  const source = new Records();
+  source.add(1);
+  const where = { ...place(source), path: join(root, "removed", "catalog.sqlite") };
+  const { catalog } = await openCatalog(where);
+  assert.equal(catalog.place, "file");
+  assert.equal(existsSync(where.path), true);
+  catalog.close();
 });
 
 test("a catalog of a newer version is left alone and not used", async () => {

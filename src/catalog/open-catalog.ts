@@ -14,7 +14,7 @@ import { SqliteCatalog } from "./sqlite-catalog.ts";
 export interface OpenCatalogOptions {
   /** For setting a damaged file aside; SQLite itself reads and writes the path. */
   readonly files: Files;
-  /** Absolute; its directory exists. */
+  /** Absolute; its directory is made when it is missing. */
   readonly path: string;
   /** The 32-byte record key of the repository. */
   readonly key: Uint8Array;
@@ -43,8 +43,20 @@ export async function openCatalog(options: OpenCatalogOptions): Promise<OpenedCa
 }
 
 async function openFile(options: OpenCatalogOptions): Promise<OpenedCatalog> {
+  makeDirectoryOf(options);
   const connection = await connect(options.path);
   return upToDate(options, new SqliteCatalog(connection, new RowSealer(options.key, options.random)));
+}
+
+/** Whoever removed the catalog may have removed its directory with it; without one nothing would be remembered any more. */
+function makeDirectoryOf({ files, path }: OpenCatalogOptions): void {
+  const directory = path.slice(0, path.lastIndexOf("/"));
+  try {
+    if (files.information(directory) === undefined) files.makeDirectory(directory);
+  } catch (error) {
+    // A repository that is only read: SQLite will say so too.
+    if (!hasCode(error, "PERMISSION_DENIED", "REPOSITORY_WRITE_FAILED")) throw error;
+  }
 }
 
 async function openInMemory(options: OpenCatalogOptions, reason: HoldfastError | undefined): Promise<OpenedCatalog> {

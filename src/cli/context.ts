@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { HoldfastError } from "../base/errors.ts";
 import { abandonedOn } from "./abandoned-on.ts";
 import type { GlobalValues } from "./arguments/global-options.ts";
-import type { PassphraseSource, Repository } from "./library.ts";
+import type { OpenOptions, PassphraseSource, Repository } from "./library.ts";
 import type { Output } from "./output/output.ts";
 import { checkPassphraseOptions, newPassphraseSource, passphraseSource, type PassphraseOptions } from "./passphrase.ts";
 import { withoutUndefined } from "./text/without-undefined.ts";
@@ -19,6 +19,8 @@ export interface CommandContext {
   /** Opens the repository that was named. Close it: `await using`. */
   openRepository(): Promise<Repository>;
   createRepository(keyLabel: string | undefined): Promise<Repository>;
+  /** Another repository and the way to its passphrase, which comes from where the options say or from a person. */
+  otherRepository(location: string, passphrase: PassphraseOptions): Pick<OpenOptions, "repository" | "passphrase">;
   /** Where the repository is, as the person says it. */
   repositoryLocation(): string;
   /** Whether something of the repository was found damaged and passed by, such as the record of an image. */
@@ -44,9 +46,13 @@ export function commandContext(parts: ContextParts): CommandContext {
     return resolve(world.workingDirectory, path);
   }
 
+  function placeOf(location: string): string {
+    return /^[a-z][a-z0-9+.-]+:\/\//i.test(location) ? location : absolute(location);
+  }
+
   function repositoryLocation(): string {
     const location = globals.repository ?? world.environment("HOLDFAST_REPOSITORY") ?? "";
-    if (location !== "") return /^[a-z][a-z0-9+.-]+:\/\//i.test(location) ? location : absolute(location);
+    if (location !== "") return placeOf(location);
     throw new HoldfastError("USAGE", {
       message: "No repository was named",
       hint: "Name it with --repository LOCATION, or once for all commands in HOLDFAST_REPOSITORY.",
@@ -79,6 +85,11 @@ export function commandContext(parts: ContextParts): CommandContext {
       const repository = await abandonedOn(world.signal, (await world.library()).openRepository(options));
       for (const { message } of repository.problems) parts.output.notice(`Warning: ${message}`);
       return repository;
+    },
+    otherRepository: (location, source) => {
+      checkPassphraseOptions(source);
+      const file = source.file === undefined ? undefined : absolute(source.file);
+      return { repository: placeOf(location), passphrase: passphraseSource(world, { ...source, file }) };
     },
     createRepository: async (keyLabel) => {
       const options = openOptions(newPassphraseSource(world, passphrase));

@@ -68,8 +68,21 @@ too.
 A share of the data, others in each run, finds damage within a few runs at a
 fraction of the time.
 
+With --against an image is compared with the files it was made of, as they are
+now: kind, permissions, owner, times, attributes, targets of links, and content
+by reading it. Nothing else is checked then.
+
 Options:
       --read-data[=PERCENT]   read all stored data, or this share of it
+      --against PATH          compare an image with this, as it is now; may be
+                              repeated
+      --image IMAGE           with --against: which one; the newest that was
+                              made of all these PATHs unless given
+
+Which images:
+      --source SOURCE         only images of this source
+      --host HOST             only images from this host
+      --tag TAG               only images that carry this tag
 
 Options of every command:
   -r, --repository LOCATION   the repository; otherwise HOLDFAST_REPOSITORY
@@ -90,10 +103,12 @@ Examples:
       everything
   holdfast verify --read-data=5%
       a twentieth of the content, for every night
+  holdfast verify --against /home
+      whether the newest image of /home is what is there now
 
 Exit statuses:
   0    done
-  1    failed, or damage was found (it is listed)
+  1    failed, or damage or a difference was found (it is listed)
   2    the command line is not understood
   10   there is no repository at that place
   11   the repository is locked

@@ -6,6 +6,7 @@ import type { BackupOptions, CreateOptions, OpenOptions, Repository } from "../a
 export type {
   BackupOptions,
   BackupReport,
+  CompareReport,
   Compression,
   CreateOptions,
   Damage,
@@ -26,8 +27,13 @@ export type {
   RepositoryStatistics,
   RestorePlan,
   RestoreProblem,
+  ImageLoss,
+  RepairOptions,
+  RepairReport,
+  RepairedContainer,
   RestoreReport,
   RetentionRules,
+  SourceDifference,
   VerifyReport,
 } from "../api/api.ts";
 

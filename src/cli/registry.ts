@@ -53,6 +53,7 @@ export const SECTIONS: readonly Section[] = [
       { name: "forget", load: async () => (await import("./commands/forget.ts")).forgetCommand },
       { name: "stats", load: async () => (await import("./commands/stats.ts")).statsCommand },
       { name: "cat", load: async () => (await import("./commands/cat.ts")).catCommand },
+      { name: "repair", load: async () => (await import("./commands/repair.ts")).repairCommand },
       { name: "rebuild-index", load: async () => (await import("./commands/rebuild-index.ts")).rebuildIndexCommand },
     ],
   },

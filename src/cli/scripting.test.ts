@@ -9,7 +9,16 @@ import { newBackupStatistics } from "../model/backup-report.ts";
 import { EXIT_MEANINGS, EXIT_OF_CODE } from "./exit-status.ts";
 import type { Repository } from "./library.ts";
 import { loadAllCommands } from "./registry.ts";
-import { backupReport, entry, fakeLibrary, image, listed, verifyReport } from "./testing/fake-repository.ts";
+import {
+  backupReport,
+  compareReport,
+  entry,
+  fakeLibrary,
+  image,
+  listed,
+  repairReport,
+  verifyReport,
+} from "./testing/fake-repository.ts";
 import { run, type RunOptions } from "./testing/run.ts";
 
 const PAGE = readFileSync(join(import.meta.dirname, "../../docs/scripting.md"), "utf8");
@@ -83,6 +92,19 @@ const ANSWERS: Partial<Repository> = {
   verify: () => {
     const damages = [{ what: "containers/ab/abcd", problem: "its checksum differs", code: "FORMAT_CHECKSUM" }];
     return Promise.resolve(verifyReport({ damages, containersChecked: 8, bytesRead: 5e8 }));
+  },
+  compareWithSource: ({ onDifference }) => {
+    onDifference?.({ kind: "changed", path: "/home/anna/a.txt", changes: ["content", "time"] });
+    return Promise.resolve(compareReport({ changed: 1, differenceCount: 1 }));
+  },
+  repair: ({ onLoss } = {}) => {
+    const startedAtMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+    const loss = { kind: "file", path: "/home/anna/a.txt", entries: 1, bytes: 4_096 } as const;
+    onLoss?.({ image: "3f2a9c81", source: "home", startedAtMs, ...loss });
+    const container = { container: "abcd", volume: "main", problem: "the block at byte 64 is broken" };
+    const segments = { savedSegments: 40, safeSegments: 2, lostSegments: 1, isKnown: true };
+    const damaged = { ...container, ...segments, setAside: "/backup/volumes/main/damaged/containers/abcd" };
+    return Promise.resolve(repairReport({ damagedContainers: [damaged], wholeImages: 1, lossCount: 1 }));
   },
   statistics: () => Promise.resolve(STATISTICS),
   tag: () => Promise.resolve(["weekly"]),

@@ -49,7 +49,7 @@ export interface BackupRunSettings {
 }
 
 /** Files larger than this are read in stretches, by several threads at once. */
-const STRETCH_BYTES = 256 * 1024 * 1024;
+export const STRETCH_BYTES: number = 256 * 1024 * 1024;
 /** How many entries may wait behind a file that is still being read. */
 const QUEUE_LIMIT = 32 * 1024;
 /** Entries between two looks at the reading threads while they have work. */

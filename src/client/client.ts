@@ -1,10 +1,10 @@
 // What the room offers: the sending half of a backup.
 
-export { BackupRun } from "./backup-run.ts";
+export { BackupRun, STRETCH_BYTES } from "./backup-run.ts";
 export type { BackupRunParts, BackupRunSettings } from "./backup-run.ts";
 export type { BackupConnection } from "./entry-sender.ts";
 export { attributesSize, entryBodyOf } from "./entry-body.ts";
-export { FINE_WINDOW_BYTES, FileReader } from "./file-reader.ts";
+export { FINE_WINDOW_BYTES, FileReader, MEDIUM_FILE_BYTES } from "./file-reader.ts";
 export type { FileReaderParts } from "./file-reader.ts";
 export { StreamReader } from "./stream-reader.ts";
 export { rehearsedRead } from "./rehearsal.ts";

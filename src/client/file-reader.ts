@@ -19,7 +19,7 @@ import type { ReadOutcome, ReadRequest, ReadResponse } from "./read-protocol.ts"
 /** Files up to here are one segment. */
 const SMALL_FILE_BYTES = 32 * 1024;
 /** Files up to here are cut finely: an edit then costs a few kilobytes. Of larger ones that would be too many segments. */
-const MEDIUM_FILE_BYTES = 1024 * 1024;
+export const MEDIUM_FILE_BYTES: number = 1024 * 1024;
 /** What the window of the fine cutter must have: a medium file is then read by one call. */
 export const FINE_WINDOW_BYTES: number = MEDIUM_FILE_BYTES + 4096;
 

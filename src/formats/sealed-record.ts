@@ -32,13 +32,15 @@ export const RECORD_IMAGE = 3;
 export const RECORD_ANNOTATION = 4;
 export const RECORD_CHECKPOINT = 5;
 export const RECORD_COLLECTION = 6;
+export const RECORD_LOSSES = 7;
 export type RecordType =
   | typeof RECORD_SETTINGS
   | typeof RECORD_TRAIL
   | typeof RECORD_IMAGE
   | typeof RECORD_ANNOTATION
   | typeof RECORD_CHECKPOINT
-  | typeof RECORD_COLLECTION;
+  | typeof RECORD_COLLECTION
+  | typeof RECORD_LOSSES;
 
 export const RECORD_TYPE_NAMES: Readonly<Record<RecordType, string>> = {
   [RECORD_SETTINGS]: "repository settings",
@@ -47,6 +49,7 @@ export const RECORD_TYPE_NAMES: Readonly<Record<RecordType, string>> = {
   [RECORD_ANNOTATION]: "annotation",
   [RECORD_CHECKPOINT]: "checkpoint",
   [RECORD_COLLECTION]: "collection record",
+  [RECORD_LOSSES]: "loss record",
 };
 
 export interface SealedRecordHeader {
@@ -80,7 +83,7 @@ export function decodeSealedRecord(bytes: Uint8Array): SealedRecord {
   reader.reservedZeros(4);
   if (!isRecordType(type)) {
     throw new HoldfastError("FORMAT_VERSION", {
-      message: `Cannot read a record: its type is ${type}, this program knows 1 to ${RECORD_COLLECTION}`,
+      message: `Cannot read a record: its type is ${type}, this program knows ${Object.keys(RECORD_TYPE_NAMES).join(", ")}`,
       context: { type },
       hint: "Use a newer version of Holdfast.",
     });
@@ -107,5 +110,5 @@ export function sealedRecordContext(header: Uint8Array): Uint8Array {
 }
 
 function isRecordType(type: number): type is RecordType {
-  return type >= RECORD_SETTINGS && type <= RECORD_COLLECTION;
+  return Object.hasOwn(RECORD_TYPE_NAMES, type);
 }

@@ -2,6 +2,7 @@
 //   label                        which volume of which repository this is
 //   containers/ab/abcdef…        containers, in 256 directories by the first two digits
 //   images/ annotations/ checkpoints/    sealed records
+//   damaged/containers/ damaged/images/ …    what a repair has set aside
 // Any program that can copy files can copy such a volume, and `sha256sum` can check it.
 
 import { createHash } from "node:crypto";
@@ -12,7 +13,7 @@ import { SEALED_RECORD_LIMIT } from "../formats/sealed-record.ts";
 import { MEDIA_DIRECTORY, VOLUME_LABEL_BYTES, decodeVolumeLabel, encodeVolumeLabel } from "../formats/volume-label.ts";
 import type { VolumeLabel } from "../formats/volume-label.ts";
 import type { Files, OpenFile } from "../platform/files.ts";
-import { closeQuietly, moveIntoPlace, publishByContent, publishExclusively, removeQuietly } from "./publish.ts";
+import { closeQuietly, moveIntoPlace, publishByContent, publishExclusively, removeQuietly, setAsideFile } from "./publish.ts";
 import type { TemporaryNames } from "./publish.ts";
 import type { ContainerDraft, ContainerName, RecordArea, Volume, VolumeId } from "./volume.ts";
 
@@ -224,6 +225,12 @@ export class DirectoryVolume implements Volume {
     const removed = this.#files.remove(`${this.path}/${area}/${name}`);
     if (removed) this.#files.syncDirectory(`${this.path}/${area}`);
     return removed;
+  }
+
+  async setAside(area: RecordArea | "containers", name: string): Promise<string | undefined> {
+    requireHash(name, area === "containers" ? "a container" : "a record");
+    const directory = area === "containers" ? this.#shardOf(name as ContainerName) : `${this.path}/${area}`;
+    return setAsideFile(this.#files, `${directory}/${name}`, `${this.path}/damaged/${area}`);
   }
 
   #names(): TemporaryNames {

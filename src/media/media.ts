@@ -12,6 +12,7 @@ export {
   publishByContent,
   publishExclusively,
   removeQuietly,
+  setAsideFile,
   temporaryNames,
 } from "./publish.ts";
 export type { Publication, TemporaryNames } from "./publish.ts";

@@ -77,6 +77,24 @@ export function moveIntoPlace(files: Files, temporary: string, directory: string
   }
 }
 
+/**
+ * Moves a damaged file into a directory of such files, where nobody looks for data: durable, and never over another one. Resolves with
+ * its new path, or undefined when it is gone.
+ */
+export function setAsideFile(files: Files, from: string, directory: string): string | undefined {
+  const slash = from.lastIndexOf("/");
+  const name = from.slice(slash + 1);
+  if (files.information(from) === undefined) return undefined;
+  files.makeDirectory(directory);
+  let to = `${directory}/${name}`;
+  for (let number = 2; files.information(to) !== undefined; number++) to = `${directory}/${name}.${number}`;
+  files.rename(from, to);
+  // The new name first: cut off in between, the file has both or one, never none.
+  files.syncDirectory(directory);
+  files.syncDirectory(from.slice(0, slash));
+  return to;
+}
+
 /** For cleaning up after a failure that matters more than the leftover. */
 export function removeQuietly(files: Files, path: string): void {
   try {

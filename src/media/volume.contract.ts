@@ -135,6 +135,23 @@ export function describeVolumeContract(kind: string, open: () => Promise<Volume>
     assert.equal(names[0], names[1]);
   });
 
+  check("what is set aside is not there any more, and is kept as it was", async (volume) => {
+    const bytes = pattern(700);
+    const container = await publishContainer(volume, bytes);
+    const record = await volume.publishRecord("images", bytes);
+    const places: string[] = [];
+    // The same name may be damaged again.
+    for (let time = 0; time < 2; time++) {
+      places.push((await volume.setAside("containers", container)) ?? "", (await volume.setAside("images", record)) ?? "");
+      assert.deepEqual([await volume.listContainers(), await volume.listRecords("images")], [[], []]);
+      await publishContainer(volume, bytes);
+      await volume.publishRecord("images", bytes);
+    }
+    assert.equal(new Set(places).size, 4);
+    assert.equal(await volume.setAside("containers", nameOf(pattern(3))), undefined);
+    await assert.rejects(volume.setAside("images", "../label"), coded("FORMAT_INVALID"));
+  });
+
   check("record areas are apart", async (volume) => {
     const name = await volume.publishRecord("checkpoints", pattern(10));
     assert.equal(await volume.readRecord("images", name), undefined);

@@ -49,4 +49,9 @@ export interface Volume {
   /** The record's bytes, whose hash has been compared with the name (REPOSITORY_DAMAGED if it differs); undefined when missing. */
   readRecord(area: RecordArea, name: string): Promise<Uint8Array | undefined>;
   removeRecord(area: RecordArea, name: string): Promise<boolean>;
+  /**
+   * Moves a damaged container or record to where it is kept and never looked at again, durably. Resolves with the place it has
+   * then; undefined when the volume lacks it.
+   */
+  setAside(area: RecordArea | "containers", name: string): Promise<string | undefined>;
 }

@@ -18,6 +18,7 @@ export {
 export type { BlockNumbers, ContainerNumbers, ContainerSet } from "./central-index/merged-sections.ts";
 export { RecordCursor } from "./central-index/record-cursor.ts";
 export { RunReader } from "./central-index/run-reader.ts";
+export { contentsKnownToIndex } from "./central-index/known-contents.ts";
 export { LocationBuffer } from "./central-index/location.ts";
 export type { SegmentLocation } from "./central-index/location.ts";
 export { CentralIndex } from "./central-index/lookup.ts";

@@ -55,7 +55,7 @@ export interface ContainerWriterOptions {
   readonly limitBytes?: number;
   /**
    * Opens every sealed block again and compares it with the plain bytes before it is written, which finds faults of
-   * this machine and of libraries while the original is still there. Costs about a quarter of what compressing costs.
+   * this machine and of libraries while the original is still there. On unless it is said otherwise.
    */
   readonly verifyBlocks?: boolean;
 }
@@ -211,7 +211,7 @@ export class ContainerWriter {
     encodeBlockHeader(this.#blockHeader, block.codec, block.plainLength);
     sealer.sealInto(this.#sealed, 0, kind, identity, [this.#blockHeader, block.bytes]);
     const sealed = this.#sealed.subarray(0, storedLength);
-    if (verifyBlocks === true) this.#verify(kind, identity, sealed, block.plain);
+    if (verifyBlocks !== false) this.#verify(kind, identity, sealed, block.plain);
     this.#write(sealed);
     return storedLength;
   }

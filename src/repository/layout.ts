@@ -15,6 +15,10 @@ export interface RepositoryLayout {
   readonly sessions: string;
   /** Repositories made before there was collection lack it: made when it is first needed. */
   readonly collections: string;
+  /** Which images are known to be whole, since something was lost. */
+  readonly losses: string;
+  /** Damaged files that do not lie on a volume, set aside. */
+  readonly damaged: string;
 }
 
 export const MAIN_VOLUME = "main";
@@ -34,6 +38,8 @@ export function repositoryLayout(path: string): RepositoryLayout {
     catalogFile: `${root}/catalog/catalog.sqlite`,
     sessions: `${root}/sessions`,
     collections: `${root}/collections`,
+    losses: `${root}/losses`,
+    damaged: `${root}/damaged`,
   };
 }
 

@@ -10,6 +10,7 @@ export {
   LocationBuffer,
   SessionSegments,
   containerKey,
+  contentsKnownToIndex,
   isRunVanished,
   listRuns,
   rebuildIndex,
@@ -30,7 +31,7 @@ export { condemn } from "./collection/collection.ts";
 export type { CollectionParts, CollectionPhase, CondemnOutcome } from "./collection/collection.ts";
 export { finishGeneration } from "./collection/finish.ts";
 export type { AwaitedSession, FinishOutcome } from "./collection/finish.ts";
-export { readGeneration } from "./collection/generations.ts";
+export { condemnedSetOf, readGeneration } from "./collection/generations.ts";
 export type { Generation } from "./collection/generations.ts";
 export { createRepository } from "./create-repository.ts";
 export type { CreateRepositoryOptions } from "./create-repository.ts";
@@ -43,12 +44,17 @@ export { findImage, listImageIds, listImages, publishImage, readImageRecord, rem
 export type { FoundImage, ImageListing } from "./images.ts";
 export { KeyRing } from "./key-ring.ts";
 export type { FingerprintKind, KeyRingData } from "./key-ring.ts";
+export { publishTrail, readTrails } from "./trails.ts";
 export { addKeySlot, changePassphrase, listKeySlots, removeKeySlot } from "./key-slots.ts";
 export type { KeySlotsPlace } from "./key-slots.ts";
 export { openRepository, readRepositoryRecord } from "./open-repository.ts";
 export type { OpenedRepository } from "./open-repository.ts";
+export { addWholeImage, beginLossEpoch, endLosses, readLosses } from "./loss-records.ts";
+export type { Losses, LossesPlace, WritableLossesPlace } from "./loss-records.ts";
 export type { PageKind, PageSink, PageSource } from "./pages.ts";
-export { segmentsOf } from "./segment-list-tree.ts";
+export { Salvage } from "./salvage.ts";
+export type { SalvagedContainer } from "./salvage.ts";
+export { FileContentBuilder, segmentsOf } from "./segment-list-tree.ts";
 export { SegmentReader } from "./segment-reader.ts";
 export type { BlockSource } from "./segment-reader.ts";
 export type { SegmentSink } from "./segment-sink.ts";

@@ -28,6 +28,8 @@ export interface SegmentWriterOptions {
   readonly index: Pick<CentralIndex, "has">;
   readonly session: Pick<SessionSegments, "insert">;
   readonly loadBlake?: LoadBlake;
+  /** False: sealed blocks are not opened again before they are written. */
+  readonly verifyBlocks?: boolean | undefined;
   /** Hears of each container when it is durable. */
   readonly onContainer: (container: WrittenContainer) => void;
 }
@@ -135,9 +137,10 @@ export class SegmentWriter implements SegmentSink {
   }
 
   #openContainer(): ContainerWriter {
-    const { volume, keyRing, random, kind } = this.#options;
+    const { volume, keyRing, random, kind, verifyBlocks = true } = this.#options;
     return new ContainerWriter({
       volume,
+      verifyBlocks,
       repositoryId: keyRing.repositoryId,
       sealer: this.#sealer,
       identifier: this.#identifier,

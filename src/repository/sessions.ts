@@ -249,5 +249,9 @@ function removeTemporaryFiles(place: SessionPlace, id: string): RemovedFiles {
 /** Every directory in which a writer makes temporary files. */
 export function writtenDirectories({ files, layout }: SessionPlace): readonly string[] {
   const volumes = (files.list(layout.volumes) ?? []).filter((name) => !isTemporaryName(name));
-  return [...directoriesOfLayout(layout), ...volumes.flatMap((name) => directoriesOf(`${layout.volumes}/${name}`))];
+  return [
+    ...directoriesOfLayout(layout),
+    layout.losses,
+    ...volumes.flatMap((name) => directoriesOf(`${layout.volumes}/${name}`)),
+  ];
 }

@@ -22,6 +22,8 @@ export interface TrailsRead {
   readonly trails: readonly TrailRecord[];
   /** Trail records that could not be read. */
   readonly problems: readonly HoldfastError[];
+  /** Their file names, in the same order. */
+  readonly damaged: readonly string[];
 }
 
 export interface TrailsPlace {
@@ -33,6 +35,7 @@ export interface TrailsPlace {
 export function readTrails(place: TrailsPlace): TrailsRead {
   const latest = new Map<string, TrailRecord>();
   const problems: HoldfastError[] = [];
+  const damaged: string[] = [];
   for (const name of (place.files.list(place.layout.trails) ?? []).toSorted()) {
     if (!TRAIL_FILE_NAME.test(name)) continue;
     try {
@@ -43,11 +46,12 @@ export function readTrails(place: TrailsPlace): TrailsRead {
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       problems.push(error);
+      damaged.push(name);
     }
   }
   const trails = [...latest.values()].sort((a, b) => (fileNameOf(a) < fileNameOf(b) ? -1 : 1));
   trails.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  return { trails, problems };
+  return { trails, problems, damaged };
 }
 
 function readTrail({ files, layout, keyRing }: TrailsPlace, name: string): TrailRecord | undefined {

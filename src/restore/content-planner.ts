@@ -86,7 +86,7 @@ export class ContentPlanner {
     if (length === 0 || view.getUint32(48, true) !== length || view.getUint32(52, true) !== 0) return false;
     const code = this.#context.parts.places.find(body.subarray(at + 6), length, this.#place);
     if (code === undefined) this.#addSmall(entry, NO_PLACES);
-    else this.#fail(entry, code);
+    else this.#fail(entry, code, this.#context.parts.places.failure);
     return true;
   }
 
@@ -96,7 +96,7 @@ export class ContentPlanner {
       await this.#add(entry, body);
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code === "INTERRUPTED" || error.code === "WORKER_FAILED") throw error;
-      this.#fail(entry, error.code);
+      this.#fail(entry, error.code, error.message);
     }
   }
 
@@ -168,7 +168,7 @@ export class ContentPlanner {
     const [only] = references;
     if (references.length === 1 && only?.kind === "data" && body.segments !== undefined && only.length === body.sizeBytes) {
       const code = places.find(only.fingerprint, only.length, this.#place);
-      return code === undefined ? this.#addSmall(entry, attributes) : this.#fail(entry, code);
+      return code === undefined ? this.#addSmall(entry, attributes) : this.#fail(entry, code, places.failure);
     }
     let position = 0;
     this.#pieces.clear();
@@ -176,7 +176,7 @@ export class ContentPlanner {
       if (reference.kind === "data") {
         const place = this.#pieces.length === 0 ? this.#first : this.#place;
         const code = places.find(reference.fingerprint, reference.length, place);
-        if (code !== undefined) return this.#fail(entry, code);
+        if (code !== undefined) return this.#fail(entry, code, places.failure);
         writePiece(this.#pieces, places, position, reference.fingerprint, place);
         this.#window.noteBlock(place);
         if (this.#window.isCounted) counts.segments++;
@@ -198,8 +198,8 @@ export class ContentPlanner {
     return { path, pathLength, nameStart: nameStartOf(path, pathLength), body, position, attributes };
   }
 
-  #fail(entry: EntryToPlan, code: string): void {
-    this.#context.fail(entry.path.subarray(0, entry.pathLength), entry.position, code);
+  #fail(entry: EntryToPlan, code: string, detail?: string): void {
+    this.#context.fail(entry.path.subarray(0, entry.pathLength), entry.position, code, detail);
   }
 }
 

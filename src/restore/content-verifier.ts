@@ -1,9 +1,10 @@
 // Serves the tasks "verify": reads restored files back and compares each segment with its fingerprint, holes with zeros.
 
 import type { ByteReader } from "../base/bytes.ts";
-import { SEGMENT_LENGTH_LIMIT, readPackedReferences } from "../formats/segment-reference.ts";
+import { readPackedReferences } from "../formats/segment-reference.ts";
 import { KIND_FILE, newStatBuffer } from "../platform/file-tree.ts";
 import type { FileHandle, FileTree, StatBuffer } from "../platform/file-tree.ts";
+import { ContentCheck } from "./content-check.ts";
 import type { DirectoryPath } from "./directory-path.ts";
 import type { DirectoryNote } from "./file-maker.ts";
 import { codeOfFailure, joinPath } from "./entry-writer.ts";
@@ -19,17 +20,15 @@ export interface ContentVerifierParts {
   readonly results: ResultWriter;
 }
 
-const FIRST_BUFFER_BYTES = 1024 * 1024;
-const ZEROS_BYTES = 1024 * 1024;
-
 export class ContentVerifier {
   readonly #parts: ContentVerifierParts;
   readonly #stat: StatBuffer = newStatBuffer();
-  #buffer = new Uint8Array(0);
-  #zeros = new Uint8Array(0);
+  readonly #check: ContentCheck;
 
   constructor(parts: ContentVerifierParts) {
+    const { tree, fingerprinter, results } = parts;
     this.#parts = parts;
+    this.#check = new ContentCheck({ tree, fingerprinter, onBytes: (bytes) => (results.totals.bytesDone += bytes) });
   }
 
   serve(reader: ByteReader): void {
@@ -58,49 +57,10 @@ export class ContentVerifier {
   }
 
   #isRight(handle: FileHandle, { from, references, isEnd }: ContentRecord): boolean {
-    const { tree, fingerprinter, results } = this.#parts;
-    tree.statHandle(handle, this.#stat);
+    this.#parts.tree.statHandle(handle, this.#stat);
     const { kind, sizeBytes } = this.#stat;
     if (kind !== KIND_FILE) return false;
-    let position = from;
-    for (const reference of readPackedReferences(references)) {
-      const end = position + reference.length;
-      if (end > sizeBytes) return false;
-      if (reference.kind === "hole") {
-        if (!this.#isZero(handle, position, end)) return false;
-      } else {
-        const bytes = this.#room(reference.length);
-        if (tree.read(handle, bytes, position) !== reference.length) return false;
-        if (!fingerprinter.matches(bytes, reference.fingerprint)) return false;
-      }
-      results.totals.bytesDone += reference.length;
-      position = end;
-    }
-    return !isEnd || position === sizeBytes;
-  }
-
-  /** Only where the file system says that there is anything. */
-  #isZero(handle: FileHandle, from: number, to: number): boolean {
-    const { tree } = this.#parts;
-    if (this.#zeros.length === 0) this.#zeros = new Uint8Array(ZEROS_BYTES);
-    for (let run = tree.nextData(handle, from, to); run !== undefined; run = tree.nextData(handle, run.end, to)) {
-      for (let position = run.start; position < run.end;) {
-        const length = Math.min(ZEROS_BYTES, run.end - position);
-        const bytes = this.#room(length);
-        if (tree.read(handle, bytes, position) !== length) return false;
-        if (Buffer.compare(bytes, this.#zeros.subarray(0, length)) !== 0) return false;
-        position += length;
-      }
-    }
-    return true;
-  }
-
-  #room(length: number): Uint8Array {
-    if (this.#buffer.length < length) {
-      this.#buffer = new Uint8Array(
-        Math.min(SEGMENT_LENGTH_LIMIT, Math.max(length, FIRST_BUFFER_BYTES, this.#buffer.length * 2)),
-      );
-    }
-    return this.#buffer.subarray(0, length);
+    const end = this.#check.matches(handle, from, readPackedReferences(references), sizeBytes);
+    return end !== undefined && (!isEnd || end === sizeBytes);
   }
 }

@@ -38,6 +38,7 @@ interface LargeFile {
   partsInFlight: number;
   isPlanned: boolean;
   failure: string | undefined;
+  detail?: string | undefined;
 }
 
 interface PieceAgain {
@@ -140,6 +141,7 @@ export class LargeFiles {
     let position = 0;
     let inStretch = 0;
     let failure: string | undefined;
+    let detail: string | undefined;
     const end = async (): Promise<void> => {
       this.#blocks = new Set();
       if (this.#pieces.length > 0 && file !== undefined) await this.#dispatch(file, this.#pieces.take());
@@ -151,7 +153,10 @@ export class LargeFiles {
         for (const reference of references) {
           if (reference.kind === "data") {
             failure ??= places.find(reference.fingerprint, reference.length, this.#place);
-            if (failure !== undefined) break;
+            if (failure !== undefined) {
+              detail = places.failure;
+              break;
+            }
             writePiece(this.#pieces, places, position, reference.fingerprint, this.#place);
             if (countsPlan) this.#count();
             inStretch += reference.length;
@@ -168,13 +173,15 @@ export class LargeFiles {
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code === "INTERRUPTED" || error.code === "WORKER_FAILED") throw error;
       failure = error.code;
+      detail = error.message;
     }
     this.#pieces.clear();
     if (file === undefined) {
-      if (failure !== undefined) this.#context.fail(entry.path.subarray(0, entry.pathLength), entry.position, failure);
+      if (failure !== undefined) this.#context.fail(entry.path.subarray(0, entry.pathLength), entry.position, failure, detail);
       return;
     }
     file.failure ??= failure;
+    file.detail ??= detail;
     file.isPlanned = true;
     this.#finishIfDone(file);
   }
@@ -226,6 +233,7 @@ export class LargeFiles {
       const code = places.find(fingerprint, length, place);
       if (code !== undefined) {
         file.failure = code;
+        file.detail = places.failure;
         return;
       }
       writePiece(writer, places, position, fingerprint, place);
@@ -240,7 +248,7 @@ export class LargeFiles {
     if (file.failure !== undefined) {
       this.#unfinished.delete(file);
       this.#remove(file);
-      this.#context.fail(file.path, file.entry.position, file.failure);
+      this.#context.fail(file.path, file.entry.position, file.failure, file.detail);
       return;
     }
     const writer = new ByteWriter(1024).u8(TASK_FINISH);

@@ -11,6 +11,8 @@ export interface RestoreProblem {
   readonly action: string;
   /** The platform's code or one of ours. */
   readonly code: string;
+  /** Where the repository failed: which container, and what is wrong with it. */
+  readonly detail?: string;
 }
 
 export interface RestorePlan {
@@ -105,8 +107,8 @@ export class ProblemList {
     this.#listener = listener;
   }
 
-  add(path: Uint8Array, action: string, code: string): void {
-    const problem = { path: shownPath(path), action, code };
+  add(path: Uint8Array, action: string, code: string, detail?: string): void {
+    const problem = { path: shownPath(path), action, code, ...(detail === undefined ? {} : { detail }) };
     this.count++;
     if (this.kept.length < PROBLEMS_KEPT) this.kept.push(problem);
     this.#listener?.(problem);

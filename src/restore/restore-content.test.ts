@@ -270,6 +270,9 @@ describe("damage", () => {
       problems.length >= 2 && problems.length < 8 && problems.every((text) => text.endsWith(" restore SEAL_BROKEN")),
       problems.join("\n"),
     );
+    // Each names the container, so that a person can look for it.
+    for (const { detail } of outcome.problems)
+      assert.match(detail ?? "", /^container [0-9a-f]{64}: the block at byte \d+ cannot be read$/);
     const lost = new Set(outcome.problems.map(({ path }) => path.slice(1)));
     assert.ok(lost.has("several"));
     assert.deepEqual(

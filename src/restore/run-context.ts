@@ -109,8 +109,9 @@ export class RunContext {
     };
   }
 
-  fail(path: Uint8Array, position: number, code: string): void {
-    this.parts.problems.add(path, "restore", code);
+  /** `detail`: which container, and what is wrong with it, where it is the repository that fails. */
+  fail(path: Uint8Array, position: number, code: string, detail?: string): void {
+    this.parts.problems.add(path, "restore", code, detail);
     this.notRestored.add(position);
     this.parts.counts.filesDone++;
   }

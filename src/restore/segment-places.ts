@@ -40,6 +40,8 @@ export class SegmentPlaces {
   #hasRefreshed = false;
   /** A container was not there: a collection may have moved what it held since the index was opened. */
   #isStale = false;
+  /** After a `find` that gave a code: which container, and what is wrong. */
+  failure = "";
 
   constructor(index: SegmentLookup) {
     this.#index = index;
@@ -57,7 +59,10 @@ export class SegmentPlaces {
 
   /** Fills `into` and returns undefined; or returns the code of why no copy can be read. */
   find(fingerprint: Uint8Array, length: number, into: SegmentPlace): string | undefined {
-    if (!this.#locate(fingerprint)) return "SEGMENT_MISSING";
+    if (!this.#locate(fingerprint)) {
+      this.failure = "a segment is in no container that the index knows";
+      return "SEGMENT_MISSING";
+    }
     const found = this.#buffer;
     const container = this.#containerNumber(found.run, found.container);
     if (this.#bad.size === 0 && isSound(found, length)) {
@@ -104,6 +109,7 @@ export class SegmentPlaces {
     for (const location of this.#index.findAll(fingerprint)) {
       const code = this.#badCode(location);
       if (code !== undefined) failure = code;
+      this.failure = failureOf(location, code ?? failure);
       if (code !== undefined || !isSound(location, length)) continue;
       const { blockOffset, storedLength, plainLength, offset } = location;
       Object.assign(into, { blockOffset, storedLength, plainLength, offset, length });
@@ -190,6 +196,12 @@ function isSound(
   length: number,
 ): boolean {
   return found.length === length && found.offset + found.length <= found.plainLength;
+}
+
+/** For people. */
+function failureOf({ container, blockOffset }: SegmentLocation, code: string): string {
+  if (code === "SEGMENT_MISSING") return `container ${container} is missing`;
+  return `container ${container}: the block at byte ${blockOffset} cannot be read`;
 }
 
 function keyOfBlock({ volumeId, container, blockOffset }: SegmentLocation): string {

@@ -10,7 +10,7 @@ import { CONTAINER_TRAILER_BYTES, decodeContainerTrailer } from "../formats/cont
 import { decodeListIndex, decodeListLeaf } from "../formats/segment-list.ts";
 import type { SegmentReference } from "../formats/segment-reference.ts";
 import type { ContainerName, Volume, VolumeId } from "../media/volume.ts";
-import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
+import type { EntryTreeRoot, PageKind, PageSource } from "../repository/repository.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { FingerprintSet } from "./fingerprint-set.ts";
 import type { SegmentLookup } from "./parts.ts";
@@ -22,6 +22,8 @@ export interface StructureParts {
   readonly index: SegmentLookup;
   readonly volumes: ReadonlyMap<VolumeId, Volume>;
   readonly onDamage: (what: string, problem: string, code: string) => void;
+  /** Hears of what failed once and succeeded at once after. */
+  readonly onTransient: (what: string, problem: string, code: string) => void;
   /** Between two pages. */
   readonly turn: () => Promise<void>;
 }
@@ -31,6 +33,11 @@ interface NeededContainer {
   segments: number;
   /** Where the last of the needed blocks ends. */
   end: number;
+}
+
+interface ContainerProblem {
+  readonly text: string;
+  readonly code: string;
 }
 
 const MISSING_SHOWN = 5;
@@ -83,7 +90,7 @@ export class StructureCheck {
     await this.#parts.turn();
     let children: readonly PageReference[] = [];
     try {
-      const page = await this.#parts.source.loadPage("page", reference.fingerprint, reference.pageBytes);
+      const page = await this.#load(`image ${id}`, "page", reference.fingerprint, reference.pageBytes);
       if (level === 0) await this.#checkEntries(id, page);
       else children = decodeIndexPage(page, level);
     } catch (error) {
@@ -113,21 +120,36 @@ export class StructureCheck {
       const { segmentList } = body;
       if (segmentList === undefined) continue;
       try {
-        await this.#checkList(segmentList.fingerprint, segmentList.pageBytes, segmentList.level, path);
+        await this.#checkList(id, segmentList, segmentList.level, path);
       } catch (error) {
         this.#tell(`image ${id}`, `the list of segments of ${shownPath(path)}`, error);
       }
     }
   }
 
-  async #checkList(fingerprint: Fingerprint, pageBytes: number, level: number, path: Uint8Array): Promise<void> {
+  async #checkList(
+    id: string,
+    { fingerprint, pageBytes }: { readonly fingerprint: Fingerprint; readonly pageBytes: number },
+    level: number,
+    path: Uint8Array,
+  ): Promise<void> {
     if (!this.#visited.add(fingerprint)) return;
     await this.#parts.turn();
-    const page = await this.#parts.source.loadPage("list", fingerprint, pageBytes);
+    const page = await this.#load(`image ${id}`, "list", fingerprint, pageBytes);
     if (level === 0) this.#checkSegments(decodeListLeaf(page), () => shownPath(path));
-    else
-      for (const child of decodeListIndex(page, level))
-        await this.#checkList(child.fingerprint, child.pageBytes, level - 1, path);
+    else for (const child of decodeListIndex(page, level)) await this.#checkList(id, child, level - 1, path);
+  }
+
+  /** Once more when it fails: a fault of the way there is no damage, but is told. */
+  async #load(what: string, kind: PageKind, fingerprint: Fingerprint, pageBytes: number): Promise<Uint8Array> {
+    try {
+      return await this.#parts.source.loadPage(kind, fingerprint, pageBytes);
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code === "INTERRUPTED") throw error;
+      const page = await this.#parts.source.loadPage(kind, fingerprint, pageBytes);
+      this.#parts.onTransient(what, error.message, error.code);
+      return page;
+    }
   }
 
   #checkSegments(references: readonly SegmentReference[], path: () => string): void {
@@ -151,11 +173,19 @@ export class StructureCheck {
     needed.end = Math.max(needed.end, blockOffset + storedLength);
   }
 
-  async #problemOf(
+  async #problemOf(volumeId: VolumeId, container: ContainerName, needed: NeededContainer): Promise<ContainerProblem | undefined> {
+    const problem = await this.#findProblem(volumeId, container, needed);
+    if (problem === undefined) return undefined;
+    const again = await this.#findProblem(volumeId, container, needed);
+    if (again === undefined) this.#parts.onTransient(`container ${container}`, problem.text, problem.code);
+    return again;
+  }
+
+  async #findProblem(
     volumeId: VolumeId,
     container: ContainerName,
     needed: NeededContainer,
-  ): Promise<{ text: string; code: string } | undefined> {
+  ): Promise<ContainerProblem | undefined> {
     const volume = this.#parts.volumes.get(volumeId);
     if (volume === undefined) return { text: `its volume ${volumeId} is not available`, code: "VOLUME_UNAVAILABLE" };
     try {

@@ -152,7 +152,10 @@ async function verify(
     volumes: [place.volume],
     threads: [verifierOf(place.volume), verifierOf(place.volume)],
     ages: {
-      verifiedAt: (_, container) => ages.get(container),
+      lastCheck: (_, container) => {
+        const age = ages.get(container);
+        return age === undefined ? undefined : { atMs: Math.abs(age), isIntact: age >= 0 };
+      },
       noteVerified: (_, container, result) => noted.push(`${container.slice(0, 8)} ${result}`),
     },
   });
@@ -185,6 +188,7 @@ describe("verifying the structure", () => {
       containers: 3,
       bytesRead: 0,
       damages: [],
+      transients: [],
       noted: [],
     });
   });
@@ -318,6 +322,46 @@ describe("verifying the data", () => {
     assert.deepEqual(one.noted, [`${second.name.slice(0, 8)} intact`]);
     const two = await verify(place, { readData: 0.5 }, ages);
     assert.deepEqual(two.noted, [`${second.name.slice(0, 8)} intact`, `${third.name.slice(0, 8)} intact`].toSorted());
+  });
+
+  test("reads what was found damaged beside the share, so that it is neither forgotten nor in the way", async () => {
+    const place = await makePlace();
+    const [first, second, third] = place.containers as [ContainerContents, ContainerContents, ContainerContents];
+    // Negative: found damaged at that time.
+    const ages = new Map<string, number>([
+      [first.name, -300],
+      [second.name, 200],
+      [third.name, 100],
+    ]);
+    const outcome = await verify(place, { readData: 0.5 }, ages);
+    assert.deepEqual(outcome.noted, [`${first.name.slice(0, 8)} intact`, `${third.name.slice(0, 8)} intact`].toSorted());
+  });
+
+  test("tells what only the first reading found apart from damage", async () => {
+    const place = await makePlace();
+    const [first] = place.containers as [ContainerContents];
+    const { volume } = place;
+    const failures = new Set([first.name]);
+    const unsteady: Volume = Object.assign(Object.create(volume) as Volume, {
+      id: volume.id,
+      name: volume.name,
+      listContainers: () => volume.listContainers(),
+      containerSize: (name: ContainerName) => volume.containerSize(name),
+      readContainer: async (name: ContainerName, offset: number, length: number) => {
+        const bytes = await volume.readContainer(name, offset, length);
+        return length > 32 && failures.delete(name) ? flip(bytes, 200) : bytes;
+      },
+    });
+    const outcome = await verify({ ...place, volume: unsteady }, { readData: 1 });
+    assert.deepEqual(outcome.damages, []);
+    assert.deepEqual(
+      outcome.transients.map(({ what, code }) => [what, code]),
+      [
+        [`container ${first.name}`, "REPOSITORY_DAMAGED"],
+        [`container ${first.name}`, "SEAL_BROKEN"],
+      ],
+    );
+    assert.ok(outcome.noted.every((note) => note.endsWith("intact")));
   });
 
   test("stops when it is asked to", async () => {

@@ -1,19 +1,17 @@
 // Proves that what is stored can be restored: first the structure of the images, then, when asked for, the data of all
 // containers or of those that were verified longest ago.
 
-import { HoldfastError } from "../base/errors.ts";
 import type { ContainerName, Volume, VolumeId } from "../media/volume.ts";
 import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
-import { decodeContainerReport, encodeContainerTask } from "./container-report.ts";
-import type { ContainerDamage, ContainerPlace, ContainerReport } from "./container-report.ts";
+import { describeDamage, readContainers, resultOf, verificationInterrupted } from "./container-pass.ts";
+import type { ContainerPlace } from "./container-report.ts";
 import type { RestoreThread, SegmentLookup } from "./parts.ts";
 import { StructureCheck } from "./structure-check.ts";
-import { TaskPool } from "./task-pool.ts";
 
 /** Remembers when containers were verified; losing it costs time. */
 export interface ContainerAges {
-  /** Milliseconds since 1970 of the last verification that found it intact; undefined when there was none. */
-  verifiedAt(volume: VolumeId, container: ContainerName): number | undefined;
+  /** The last verification, at milliseconds since 1970; undefined when there was none. */
+  lastCheck(volume: VolumeId, container: ContainerName): { readonly atMs: number; readonly isIntact: boolean } | undefined;
   /** Called once for each container that was to be read. */
   noteVerified(volume: VolumeId, container: ContainerName, result: "intact" | "damaged" | "missing"): void;
 }
@@ -54,13 +52,18 @@ export interface VerifyOutcome {
   readonly containers: number;
   readonly bytesRead: number;
   readonly damages: readonly RepositoryDamage[];
+  /** What was found at the first reading and not at the second: no damage, but a sign of a faulty way to the data. */
+  readonly transients: readonly RepositoryDamage[];
 }
 
 type DamageListener = (what: string, problem: string, code: string) => void;
 
+interface Listeners {
+  readonly onDamage: DamageListener;
+  readonly onTransient: DamageListener;
+}
+
 const PAGES_PER_TURN = 32;
-/** Containers on their way for each thread: the next one is known when one is done. */
-const TASKS_PER_THREAD = 2;
 
 export class VerifyRun {
   readonly #parts: VerifyParts;
@@ -72,6 +75,8 @@ export class VerifyRun {
   /** Never stops at damage; throws INTERRUPTED, what a thread failed with, and when a volume cannot be listed. */
   async run(options: VerifyRunOptions): Promise<VerifyOutcome> {
     const damages = { images: [] as RepositoryDamage[], containers: [] as RepositoryDamage[] };
+    const transients: RepositoryDamage[] = [];
+    const onTransient: DamageListener = (what, problem, code) => transients.push({ what, problem, code });
     const listener =
       (list: RepositoryDamage[]): DamageListener =>
       (what, problem, code) => {
@@ -84,12 +89,17 @@ export class VerifyRun {
     const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
     // The threads read data while this one looks at the structure. Progress tells of one after the other.
     const progress = new DataProgress(options.onProgress);
-    const reading = this.#readData(this.#chosen(all, options.readData ?? 0), listener(damages.containers), progress, signal);
+    const reading = this.#readData(
+      this.#chosen(all, options.readData ?? 0),
+      { onDamage: listener(damages.containers), onTransient },
+      progress,
+      signal,
+    );
     // Its failure is thrown below.
     reading.catch(() => undefined);
     let check: StructureCheck;
     try {
-      check = await this.#checkStructure(options, listener(damages.images));
+      check = await this.#checkStructure(options, { onDamage: listener(damages.images), onTransient });
     } catch (error) {
       stop.abort();
       await reading.catch(() => undefined);
@@ -105,10 +115,11 @@ export class VerifyRun {
       containers: all.length,
       bytesRead: data.bytes,
       damages: [...damages.images, ...damages.containers],
+      transients,
     };
   }
 
-  async #checkStructure({ images, onProgress, signal }: VerifyRunOptions, onDamage: DamageListener): Promise<StructureCheck> {
+  async #checkStructure({ images, onProgress, signal }: VerifyRunOptions, listeners: Listeners): Promise<StructureCheck> {
     const { source, index, volumes } = this.#parts;
     let untilTurn = PAGES_PER_TURN;
     const turn = async (): Promise<void> => {
@@ -116,18 +127,18 @@ export class VerifyRun {
       untilTurn = PAGES_PER_TURN;
       // Pages of a local volume come without waiting: nobody else would ever get a turn, not even the signal to stop.
       await new Promise((resolve) => setImmediate(resolve));
-      if (signal?.aborted === true) throw interrupted();
+      if (signal?.aborted === true) throw verificationInterrupted();
     };
     const check = new StructureCheck({
       source,
       index,
       volumes: new Map(volumes.map((volume) => [volume.id, volume])),
-      onDamage,
+      ...listeners,
       turn,
     });
     for (const [done, { id, root }] of images.entries()) {
       onProgress?.({ phase: "images", done, total: images.length });
-      if (signal?.aborted === true) throw interrupted();
+      if (signal?.aborted === true) throw verificationInterrupted();
       await check.checkImage(id, root);
     }
     await check.checkContainers();
@@ -143,45 +154,45 @@ export class VerifyRun {
     return all;
   }
 
-  /** Those never verified, then those verified longest ago; equal ones in the order of their names, which is as good as any. */
+  /**
+   * Those never verified, then those verified longest ago; equal ones in the order of their names, which is as good as any.
+   * What was found damaged is read again beside the share: it must neither be forgotten nor keep the others from their turn.
+   */
   #chosen(all: readonly ContainerPlace[], share: number): readonly ContainerPlace[] {
     const { ages } = this.#parts;
-    const count = Math.ceil(Math.min(1, Math.max(0, share)) * all.length);
-    if (count === 0) return [];
-    const aged = all.map((place) => ({ place, age: ages.verifiedAt(place.volumeId, place.container) ?? -Infinity }));
-    aged.sort((a, b) => (a.age === b.age ? (a.place.container < b.place.container ? -1 : 1) : a.age - b.age));
-    return aged.slice(0, count).map(({ place }) => place);
+    if (share <= 0) return [];
+    const aged = all.map((place) => ({ place, check: ages.lastCheck(place.volumeId, place.container) }));
+    const damaged = aged.filter(({ check }) => check?.isIntact === false);
+    const others = aged
+      .filter(({ check }) => check?.isIntact !== false)
+      .map(({ place, check }) => ({ place, age: check?.atMs ?? -Infinity }));
+    others.sort((a, b) => (a.age === b.age ? (a.place.container < b.place.container ? -1 : 1) : a.age - b.age));
+    const count = Math.ceil(Math.min(1, share) * others.length);
+    return [...damaged, ...others.slice(0, count)].map(({ place }) => place);
   }
 
   async #readData(
     chosen: readonly ContainerPlace[],
-    onDamage: DamageListener,
+    { onDamage, onTransient }: Listeners,
     progress: DataProgress,
     signal: AbortSignal,
   ): Promise<{ readonly containers: number; readonly bytes: number }> {
     const { threads, ages } = this.#parts;
-    if (chosen.length === 0) return { containers: 0, bytes: 0 };
-    const pool = new TaskPool(threads);
     let bytes = 0;
     progress.total = chosen.length;
-    try {
-      for (const place of chosen) {
-        pool.addOne({
-          bytes: encodeContainerTask(place),
-          done: (packed) => {
-            const report = decodeContainerReport(packed);
-            bytes += report.bytesRead;
-            for (const damage of report.damages) onDamage(`container ${place.container}`, describeDamage(damage), damage.code);
-            ages.noteVerified(place.volumeId, place.container, resultOf(report));
-            progress.advance();
-          },
-        });
-        await settle(pool, threads.length * TASKS_PER_THREAD, signal);
-      }
-      await settle(pool, 0, signal);
-    } finally {
-      await pool.cancel();
-    }
+    await readContainers(
+      threads,
+      chosen,
+      (place, report) => {
+        const what = `container ${place.container}`;
+        bytes += report.bytesRead;
+        for (const damage of report.damages) onDamage(what, describeDamage(damage), damage.code);
+        for (const damage of report.transients) onTransient(what, describeDamage(damage), damage.code);
+        ages.noteVerified(place.volumeId, place.container, resultOf(report));
+        progress.advance();
+      },
+      signal,
+    );
     return { containers: chosen.length, bytes };
   }
 }
@@ -210,30 +221,4 @@ class DataProgress {
   #tell(): void {
     if (this.#isTold && this.total > 0) this.#listener?.({ phase: "containers", done: this.#done, total: this.total });
   }
-}
-
-async function settle(pool: TaskPool, count: number, signal: AbortSignal): Promise<void> {
-  while (pool.pending > count) {
-    if (signal.aborted) throw interrupted();
-    await pool.progress();
-  }
-  pool.check();
-}
-
-function resultOf({ damages }: ContainerReport): "intact" | "damaged" | "missing" {
-  if (damages.length === 0) return "intact";
-  return damages[0]?.code === "SEGMENT_MISSING" ? "missing" : "damaged";
-}
-
-function describeDamage({ problem, blockOffset, segments }: ContainerDamage): string {
-  if (blockOffset === undefined) return problem;
-  return `the block at byte ${blockOffset}: ${problem} (${segments} segment${segments === 1 ? "" : "s"} affected)`;
-}
-
-function interrupted(): HoldfastError {
-  return new HoldfastError("INTERRUPTED", {
-    message: "The verification was interrupted",
-    retry: "now",
-    hint: "What was verified so far is remembered; the next run goes on with the rest when it is given a share.",
-  });
 }

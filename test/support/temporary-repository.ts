@@ -28,21 +28,21 @@ export interface TemporaryRepository extends AsyncDisposable {
   reopen(changes?: Partial<Services>): Promise<TemporaryRepository>;
 }
 
-export async function temporaryRepository(changes: Partial<Services> = {}): Promise<TemporaryRepository> {
+export async function temporaryRepository(changes: Partial<Services> = {}, threads = 2): Promise<TemporaryRepository> {
   const directory = mkdtempSync(join(tmpdir(), "holdfast-test-"));
   const path = join(directory, "repository");
   mkdirSync(join(directory, "source"));
   const world = services();
   await createRepository({ ...world, path, passphrase: PASSPHRASE, kdf: WEAK_KDF });
-  return openIn(directory, changes);
+  return openIn(directory, changes, threads);
 }
 
-async function openIn(directory: string, changes: Partial<Services>): Promise<TemporaryRepository> {
+async function openIn(directory: string, changes: Partial<Services>, threads: number): Promise<TemporaryRepository> {
   const path = join(directory, "repository");
   const cache = join(directory, "cache");
   const source = join(directory, "source");
   const world: Services = { ...services(), ...changes };
-  const repository = await open(world, { repository: path, passphrase: () => PASSPHRASE, cacheDirectory: cache, threads: 2 });
+  const repository = await open(world, { repository: path, passphrase: () => PASSPHRASE, cacheDirectory: cache, threads });
   return {
     directory,
     source,
@@ -53,7 +53,7 @@ async function openIn(directory: string, changes: Partial<Services>): Promise<Te
     backUp: (options = {}) => repository.backup({ paths: [source], ...options }),
     reopen: async (more = {}) => {
       await repository.close();
-      return openIn(directory, { ...changes, ...more });
+      return openIn(directory, { ...changes, ...more }, threads);
     },
     async [Symbol.asyncDispose]() {
       await repository.close();

@@ -52,6 +52,7 @@ export const BACKUP_OPTIONS = {
     valueName: "LEVEL",
     help: "how hard to compress",
   }),
+  "no-verify-blocks": flag({ ...reading, help: "do not open what was sealed and compare it before it is written" }),
   "fixed-segments": list({
     ...reading,
     valueName: "GLOB",
@@ -106,6 +107,7 @@ export async function backupRequest(context: CommandContext, values: BackupValue
     excludeIfPresent: values["exclude-if-present"],
     oneFileSystem: values["one-file-system"],
     compression: values.compression,
+    verifyBlocks: values["no-verify-blocks"] ? false : undefined,
     forceRescan: values["force-rescan"],
     rescanFraction: values["rescan-fraction"],
     ignoreInode: values["ignore-inode"],

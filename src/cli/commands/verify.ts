@@ -1,7 +1,12 @@
-import { optionallyParsed, parsePercent } from "../arguments/options.ts";
+import { filterOf, IMAGE_FILTER_OPTIONS } from "../arguments/image-options.ts";
+import { list, optionallyParsed, parsePercent, text } from "../arguments/options.ts";
+import { usageError } from "../arguments/parse-arguments.ts";
 import { defineCommand } from "../command.ts";
-import { EXIT } from "../exit-status.ts";
-import type { VerifyReport } from "../library.ts";
+import type { CommandContext } from "../context.ts";
+import { EXIT, type ExitStatus } from "../exit-status.ts";
+import type { CompareReport, SourceDifference, VerifyReport } from "../library.ts";
+import { describeCode } from "../text/platform-codes.ts";
+import { safeText } from "../text/safe-text.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "../text/units.ts";
 import { withoutUndefined } from "../text/without-undefined.ts";
 
@@ -11,6 +16,7 @@ export const verifyCommand = defineCommand({
   description: [
     "Checks that every image can be read: its record, its entries, and that every segment they speak of is there. With --read-data the content is read and checked too.",
     "A share of the data, others in each run, finds damage within a few runs at a fraction of the time.",
+    "With --against an image is compared with the files it was made of, as they are now: kind, permissions, owner, times, attributes, targets of links, and content by reading it. Nothing else is checked then.",
   ],
   positionals: [],
   options: {
@@ -18,6 +24,13 @@ export const verifyCommand = defineCommand({
       valueName: "PERCENT",
       help: "read all stored data, or this share of it",
     }),
+    against: list({ valueName: "PATH", completes: "file", help: "compare an image with this, as it is now" }),
+    image: text({
+      valueName: "IMAGE",
+      completes: "image",
+      help: "with --against: which one; the newest that was made of all these PATHs unless given",
+    }),
+    ...IMAGE_FILTER_OPTIONS,
   },
   writes: "events",
   usesRepository: true,
@@ -25,11 +38,20 @@ export const verifyCommand = defineCommand({
     { command: "holdfast verify", explanation: "quick: everything but the content" },
     { command: "holdfast verify --read-data", explanation: "everything" },
     { command: "holdfast verify --read-data=5%", explanation: "a twentieth of the content, for every night" },
+    { command: "holdfast verify --against /home", explanation: "whether the newest image of /home is what is there now" },
   ],
   exitStatuses: [],
-  exitMeanings: { [EXIT.failed]: "failed, or damage was found (it is listed)" },
+  exitMeanings: { [EXIT.failed]: "failed, or damage or a difference was found (it is listed)" },
   endsOnSignal: true,
   async run(context, values) {
+    if (values.against.length > 0) return compare(context, values);
+    if (values.image !== undefined || Object.keys(filterOf(values)).length > 0) {
+      throw usageError(
+        "An image is chosen only to be compared; otherwise all are checked",
+        "holdfast verify",
+        "Add --against PATH.",
+      );
+    }
     await using repository = await context.openRepository();
     const { output, world } = context;
     using progress = output.startProgress();
@@ -47,15 +69,100 @@ export const verifyCommand = defineCommand({
     const exitStatus = damages.length > 0 ? EXIT.failed : EXIT.done;
     if (output.mode.json) {
       for (const damage of damages) output.event("damage", damage);
+      for (const transient of report.transients) output.event("transient", transient);
       output.event("summary", { ...verifyFields(report), exitStatus });
       return exitStatus;
     }
     for (const { what, problem, code } of damages) output.line(`Damaged: ${what}: ${problem} (${code})`);
+    for (const { what, problem } of report.transients) output.line(`Read only the second time: ${what}: ${problem}`);
     if (!output.mode.quiet) output.lines(verifyLines(report));
-    if (damages.length > 0) output.message(`holdfast: ${counted(damages.length, "damage")} found`);
+    if (damages.length > 0) {
+      output.message(`holdfast: ${counted(damages.length, "damage")} found; \`holdfast repair\` saves what can be saved`);
+    }
     return exitStatus;
   },
 });
+
+type AgainstValues = Parameters<typeof filterOf>[0] & {
+  readonly against: readonly string[];
+  readonly image: string | undefined;
+  readonly "read-data": number | undefined;
+};
+
+async function compare(context: CommandContext, values: AgainstValues): Promise<ExitStatus> {
+  const { output, world } = context;
+  if (values["read-data"] !== undefined) {
+    throw usageError(
+      "--read-data checks what is stored, --against compares with the source; do one after the other",
+      "holdfast verify",
+    );
+  }
+  await using repository = await context.openRepository();
+  using progress = output.startProgress();
+  const report = await repository.compareWithSource(
+    withoutUndefined({
+      paths: values.against.map((path) => context.absolute(path)),
+      image: values.image,
+      filter: filterOf(values),
+      signal: world.signal,
+      onDifference: (difference: SourceDifference) => {
+        if (output.mode.json) output.event("difference", difference);
+        else output.line(differenceText(difference));
+      },
+      onProgress: ({ entriesDone, bytesDone, currentPath }: { entriesDone: number; bytesDone: number; currentPath: string }) => {
+        const unknown = { total: undefined, bytesTotal: undefined };
+        progress.update({ phase: "compare", unit: "files", done: entriesDone, bytesDone, currentPath, ...unknown });
+      },
+    }),
+  );
+  progress.stop();
+  const exitStatus = report.differenceCount > 0 ? EXIT.failed : EXIT.done;
+  if (output.mode.json) output.event("summary", { ...compareFields(report), exitStatus });
+  else if (!output.mode.quiet) output.lines(compareLines(report));
+  return exitStatus;
+}
+
+const SIGNS: Readonly<Record<SourceDifference["kind"], string>> = { new: "+", missing: "-", changed: "M", unreadable: "?" };
+
+function differenceText({ kind, path, changes, code }: SourceDifference): string {
+  const what = code === undefined ? changes.join(", ") : describeCode(code);
+  return `${SIGNS[kind]} ${safeText(path)}${what === "" ? "" : ` (${what})`}`;
+}
+
+function compareLines({
+  imageId,
+  entries,
+  bytesRead,
+  newEntries,
+  missing,
+  changed,
+  unreadable,
+  differenceCount,
+  durationMs,
+}: CompareReport): string[] {
+  const read = `${counted(entries, "entry", "entries")}, ${formatBytes(bytesRead)} read`;
+  const head = `Compared image ${imageId.slice(0, 8)} with the source: ${read} in ${formatDuration(durationMs)}.`;
+  if (differenceCount === 0) return [head, "They agree."];
+  return [
+    head,
+    `${formatCount(newEntries)} new, ${formatCount(missing)} missing, ${formatCount(changed)} changed, ${formatCount(unreadable)} unreadable.`,
+  ];
+}
+
+function compareFields({
+  imageId,
+  entries,
+  bytesRead,
+  newEntries,
+  missing,
+  changed,
+  unreadable,
+  differenceCount,
+  durationMs,
+}: CompareReport) {
+  const counts = { newEntries, missing, changed, unreadable, differenceCount };
+  return { imageId, entries, bytesRead, ...counts, durationMs: Math.round(durationMs) };
+}
 
 function verifyLines({
   images,
@@ -84,8 +191,9 @@ function verifyFields({
   containers,
   bytesRead,
   damages,
+  transients,
   durationMs,
 }: VerifyReport) {
   const counts = { images, entries, segments, containersChecked, containers, bytesRead, damageCount: damages.length };
-  return { ...counts, durationMs: Math.round(durationMs) };
+  return { ...counts, transientCount: transients.length, durationMs: Math.round(durationMs) };
 }

@@ -63,7 +63,7 @@ describe("bash", { skip: without("bash") }, () => {
 
   test("completes commands, verbs, options and values", () => {
     assert.deepEqual(offered("ba"), ["backup"]);
-    assert.deepEqual(offered("re"), ["restore", "rebuild-index"]);
+    assert.deepEqual(offered("re"), ["restore", "repair", "rebuild-index"]);
     assert.deepEqual(offered("key", ""), ["add", "list", "remove", "change"]);
     assert.deepEqual(offered("key", "add", "--new"), ["--new-passphrase-file", "--new-passphrase-command"]);
     assert.deepEqual(offered("backup", "--exclude-"), ["--exclude-file", "--exclude-caches", "--exclude-if-present"]);

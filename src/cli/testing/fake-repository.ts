@@ -14,6 +14,8 @@ import type {
   PruneReport,
   Repository,
   RestorePlan,
+  CompareReport,
+  RepairReport,
   RestoreReport,
   VerifyReport,
 } from "../library.ts";
@@ -56,11 +58,13 @@ function fakeRepository(calls: unknown[][], answers: Partial<Repository>): Repos
     dump: () => listed([]),
     restore: () => Promise.resolve(restoreReport()),
     verify: () => Promise.resolve(verifyReport()),
+    compareWithSource: () => Promise.resolve(compareReport()),
     statistics: () => Promise.reject(new Error("not set")),
     tag: () => Promise.resolve([]),
     prune: () => Promise.resolve(pruneReport()),
     hold: () => Promise.resolve(),
     forget: () => Promise.resolve(forgetReport()),
+    repair: () => Promise.resolve(repairReport()),
     rebuildIndex: () => Promise.resolve({ containers: 0, segments: 0, images: 0, damaged: [] }),
     inspect: () => Promise.resolve({}),
     keySlots: () => Promise.resolve([]),
@@ -239,6 +243,7 @@ export function verifyReport(fields: Partial<VerifyReport> = {}): VerifyReport {
     containers: 8,
     bytesRead: 0,
     damages: [],
+    transients: [],
     durationMs: 900,
     ...fields,
   };
@@ -262,6 +267,46 @@ export function pruneReport(fields: Partial<PruneReport> = {}): PruneReport {
     finishedEarlier: false,
     waitingFor: [],
     durationMs: 1_200,
+    ...fields,
+  };
+}
+
+export function compareReport(fields: Partial<CompareReport> = {}): CompareReport {
+  return {
+    imageId: "3f2a9c81".repeat(8),
+    entries: 26_000,
+    bytesRead: 5e8,
+    newEntries: 0,
+    missing: 0,
+    changed: 0,
+    unreadable: 0,
+    differences: [],
+    differenceCount: 0,
+    durationMs: 1_200,
+    ...fields,
+  };
+}
+
+export function repairReport(fields: Partial<RepairReport> = {}): RepairReport {
+  return {
+    isDryRun: false,
+    containers: 8,
+    bytesRead: 300_000_000,
+    damagedContainers: [],
+    missingContainers: [],
+    damagedRecords: [],
+    indexProblem: undefined,
+    savedSegments: 0,
+    savedBytes: 0,
+    takenSegments: 0,
+    takenBytes: 0,
+    images: 2,
+    wholeImages: 2,
+    losses: [],
+    lossCount: 0,
+    lossesKnown: true,
+    transients: [],
+    durationMs: 1_900,
     ...fields,
   };
 }

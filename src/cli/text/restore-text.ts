@@ -6,8 +6,8 @@ import { describeCode } from "./platform-codes.ts";
 import { listLines } from "./table.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
 
-export function restoreProblemText({ path, action, code }: RestoreProblem): string {
-  return `${path}: cannot ${action}: ${describeCode(code)}`;
+export function restoreProblemText({ path, action, code, detail }: RestoreProblem): string {
+  return `${path}: cannot ${action}: ${describeCode(code)}${detail === undefined ? "" : `: ${detail}`}`;
 }
 
 export function restoreLines(

@@ -18,7 +18,7 @@ import {
   temporaryNamesOf,
 } from "./collection.ts";
 import type { CollectionParts } from "./collection.ts";
-import { clearGenerationsBefore, publishStep, readGeneration } from "./generations.ts";
+import { clearGenerationsBefore, condemnedSetOf, publishStep, readGeneration } from "./generations.ts";
 import type { Generation } from "./generations.ts";
 
 /** A writer that a generation waits for. */
@@ -56,7 +56,7 @@ export async function finishGeneration(
   const sessions = await awaited(parts, generation, options);
   if (sessions.length > 0) return { kind: "waiting", sessions };
 
-  const containers: ContainerSet = new Set(condemned.containers.map(({ volume, container }) => containerKey(volume, container)));
+  const containers = condemnedSetOf({ condemned });
   const rescued = await rescue(parts, generation, containers, options.isFresh);
   await dropContainers({ ...parts.index, containers, ...(parts.signal === undefined ? {} : { signal: parts.signal }) });
   await proveIndex(parts, containers);

@@ -14,6 +14,8 @@ import { publishExclusively } from "../../media/media.ts";
 import type { TemporaryNames } from "../../media/media.ts";
 import type { Files } from "../../platform/files.ts";
 import type { Random } from "../../platform/random.ts";
+import { containerKey } from "../central-index.ts";
+import type { ContainerSet } from "../central-index.ts";
 import type { KeyRing } from "../key-ring.ts";
 import type { RepositoryLayout } from "../layout.ts";
 import { openRecordFile, sealRecordFile } from "../record-sealer.ts";
@@ -50,6 +52,12 @@ export function readGeneration(place: GenerationsPlace): Generation | undefined 
     if (condemned !== undefined) return { number, condemned, waits, isFinished: finished !== undefined };
   }
   throw damaged(place, "its highest generation has no record of what it condemned");
+}
+
+/** Its containers as a set; empty before the first generation. */
+export function condemnedSetOf(generation: Pick<Generation, "condemned"> | undefined): ContainerSet {
+  const containers = generation?.condemned.containers ?? [];
+  return new Set(containers.map(({ volume, container }) => containerKey(volume, container)));
 }
 
 /** 0 before the first. */

@@ -301,7 +301,7 @@ async function verify(opened: Opened, images: readonly ImageSummary[], readData:
     identifier: new BlockIdentifier(keyRing.identity),
     fingerprinters: opened.fingerprinters,
   });
-  const ages = { verifiedAt: () => undefined, noteVerified: () => undefined };
+  const ages = { lastCheck: () => undefined, noteVerified: () => undefined };
   const run = new VerifyRun({ source: opened.reader, index: opened.index, volumes, threads: [thread], ages });
   const { damages } = await run.run({
     images: images.map(({ id, record }) => ({ id, root: treeRootOf(record.root) })),

@@ -58,7 +58,6 @@ export class SimulatedProcess {
         cacheDirectory: CACHE,
         timeZone: "UTC",
         environment: () => undefined,
-        timeZone: "UTC",
       },
       workerEntry: { serve: (port: WorkerPort<WorkerRequest, WorkerReply>) => serveWorker(port, workerServices) },
       version: "0.0.0",

@@ -15,3 +15,14 @@ test("after a power failure at any call of any operation nothing acknowledged is
   assert.deepEqual(violations, []);
   assert.ok(figures.judged >= 5_000 && figures.inRecovery >= 500, JSON.stringify(figures));
 });
+
+test("on a disk that lies about syncs the judge finds losses, each with an error of its own, and never wrong content", async () => {
+  const problems: string[] = [];
+  const onViolation = ({ problem }: FoundViolation): void => void problems.push(problem);
+  await new Exploration({ states: 200, seed, liesAboutSyncs: true, onViolation }).run();
+  assert.ok(problems.length > 50, `${problems.length} violations`);
+  assert.deepEqual(
+    problems.filter((problem) => /^I[35]/.test(problem)),
+    [],
+  );
+});

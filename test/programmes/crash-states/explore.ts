@@ -22,6 +22,8 @@ export interface ExploreOptions {
   readonly seed: number;
   /** Only sequences that begin with these operations. */
   readonly only?: readonly OperationName[];
+  /** The disk confirms every sync and keeps nothing: what is promised does not hold then, and the judge must see it. */
+  readonly liesAboutSyncs?: boolean;
   readonly onViolation: (violation: FoundViolation) => void;
   readonly onProgress?: (figures: Figures) => void;
 }
@@ -107,7 +109,7 @@ export class Exploration {
       if (length === 0 && (name === "init") !== (sequence.length === 0)) continue;
       if (this.#options.only !== undefined && (this.#options.only[length] ?? name) !== name) continue;
       const next = [...sequence, name];
-      const recording = files.copy({ record: true });
+      const recording = files.copy({ record: true, losesSync: () => this.#options.liesAboutSyncs === true });
       const after = await operate(name, recording, model, this.#context(0));
       if (this.#round === 0) this.figures.sequences += 1;
       const interruption = { before: begun(name, model), after };

@@ -97,8 +97,14 @@ export const FULL: readonly Scenario[] = [
   ...REDUCED,
   {
     ...REPOSITORY,
-    name: "three writers (late merge, base, dead segment), two collectors, four segments",
-    writers: [MERGES, COARSE_BASE, COARSE_DEAD],
+    name: "three writers (dying segment, base, dead segment), two collectors, four segments",
+    writers: [{ ...REUSES_DYING, isCoarse: true }, COARSE_BASE, COARSE_DEAD],
+    collectors: [ALL, WORST],
+  },
+  {
+    ...REPOSITORY,
+    name: "two writers, one of them with a late merge; two collectors",
+    writers: [MERGES, COARSE_DEAD],
     collectors: [ALL, WORST],
   },
   {

@@ -279,6 +279,48 @@ test("a writer whose machine was declared dead cannot commit, and the repository
   await assertWhole(t.repository);
 });
 
+test("a reading thread that finds its runs merged away does not count on what is condemned either", async () => {
+  await using t = await temporaryRepository();
+  writeFiles(t.source, 10, 300 * KIB);
+  const { imageId } = await t.backUp();
+  // Other runs that say the same, as another process would leave after a merge.
+  const copy = join(t.directory, "copy");
+  cpSync(t.path, copy, { recursive: true });
+  const { open } = await import("./api.ts");
+  const copied = await open(t.services, {
+    repository: copy,
+    passphrase: () => "correct horse",
+    cacheDirectory: join(t.directory, "other"),
+  });
+  await copied.rebuildIndex();
+  await copied.close();
+
+  forget(t, imageId);
+  const place = { files: t.services.files, layout: repositoryLayout(t.path) };
+  await startSession({ ...t.services, ...place, host: elsewhere(t) });
+  assert.equal((await t.repository.prune()).outcome, "waiting");
+
+  // The track log is begun when the index was opened and shared, and before the first thread is started.
+  let replaced = false;
+  const real = nodeFiles();
+  const create: Files["create"] = (path) => {
+    if (!replaced && path.startsWith(t.cache)) {
+      replaced = true;
+      const index = join(t.path, "index");
+      for (const name of readdirSync(index)) rmSync(join(index, name));
+      cpSync(join(copy, "index"), index, { recursive: true });
+    }
+    return real.create(path);
+  };
+  const other = await another(t, { files: { ...real, create } });
+  const next = await other.backup({ paths: [t.source] });
+  await other.close();
+  assert.ok(replaced);
+  assert.ok(next.addedPlainBytes > 10 * 300 * KIB, `${next.addedPlainBytes} bytes were stored`);
+  await t.repository.prune({ assumeDead: ["laptop"] });
+  await assertWhole(t.repository);
+});
+
 test("an image that appeared after the condemnation is no base while the collection is on its way", async () => {
   await using t = await temporaryRepository();
   const [first, second = ""] = await threeImages(t);

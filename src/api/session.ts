@@ -2,6 +2,7 @@
 // then looks for condemned containers. In this order: a collection waits for every writer that was registered before it
 // looked, and any other writer knows what is condemned and counts on nothing of it.
 
+import { HoldfastError } from "../base/errors.ts";
 import { clearDeadSessions, clearUnownedFiles, containerKey, readGeneration, startSession } from "../repository/repository.ts";
 import type { ContainerSet, Generation, Session } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
@@ -33,6 +34,10 @@ export async function inSession<T>(opened: Opened, work: (session: WritingSessio
     opened.refreshIndex();
     const outstanding = generation?.isFinished === false ? generation : undefined;
     return await work({ ...session, condemned, outstanding });
+  } catch (error) {
+    // A writer that was ended loses its temporary files too: whatever failed because of that, this is the reason.
+    if (error instanceof HoldfastError && error.code === "REPOSITORY_WRITE_FAILED") session.requireNotEnded();
+    throw error;
   } finally {
     session.close();
   }

@@ -96,7 +96,10 @@ function openIndex(setup: Extract<WorkerSetup, { role: "read" }>, keyRing: KeyRi
   } catch (error) {
     if (!isRunVanished(error)) throw error;
     const { repositoryId, index: indexKey } = keyRing;
-    return CentralIndex.open({ files, directory: setup.index.directory, indexKey, repositoryId });
+    const index = CentralIndex.open({ files, directory: setup.index.directory, indexKey, repositoryId });
+    // The runs may be others by now; what is condemned is the same, and must not be counted on.
+    index.exclude(setup.index.excluded);
+    return index;
   }
 }
 

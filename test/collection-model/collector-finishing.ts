@@ -161,14 +161,25 @@ function listNewImages({ world, took }: Stage, { number, collector }: CollectorA
   took(`collector ${number} lists new images`);
 }
 
+/** No container has this number: for the mutation that looks twice. */
+const BROUGHT_BACK = 1 << 15;
+
 /** Opens the index and, where that does not hold everything, the directories of the condemned containers. */
 function readCover(stage: Stage, actor: CollectorActor): void {
   const { world, places, rules, took } = stage;
   const { number, collector } = actor;
   const index = rules.coversByOldIndex ? collector.listed : world.index;
   const uncovered = referencesOf(world, collector.images) & ~contentsOf(world, index & ~collector.condemned);
-  const isRescuable = (uncovered & ~contentsOf(world, collector.condemned & world.present)) === 0;
+  const readable = collector.condemned & world.present & (rules.rescuesThroughIndex ? world.index : ~0);
+  const isRescuable = (uncovered & ~contentsOf(world, readable)) === 0;
+  if (rules.rescuesThroughIndex && !isRescuable && collector.container === 0) {
+    world.index |= collector.condemned & world.present;
+    collector.container = BROUGHT_BACK;
+    took(`collector ${number} takes condemned containers into the index`);
+    return;
+  }
   collector.listed = 0;
+  collector.container = 0;
   if (uncovered === 0 || rules.doesNotRescue) {
     collector.images = 0;
     collector.step = STEP.recheckIndex;

@@ -56,6 +56,7 @@ export const MUTATIONS = {
   doesNotWait: "containers are deleted without waiting for sessions",
   listsNewImagesBeforeWaiting: "new images are listed before the sessions have ended",
   doesNotRescue: "what new images need is not rescued",
+  rescuesThroughIndex: "condemned containers come back into the index to be rescued from",
   doesNotRecheck: "an index run that brings condemned containers back is not looked for",
   leavesTemporaries: "ending a session leaves its temporary files",
   endsBeforeClearing: "a session that is being ended disappears before its temporary files",

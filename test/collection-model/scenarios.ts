@@ -42,6 +42,12 @@ const LATE_MERGE: Scenario = {
   writers: [MERGES, { wants: 0b0100 }],
   collectors: [ALL],
 };
+const KNOWING_MERGE: Scenario = {
+  ...REPOSITORY,
+  name: "two writers, one of them with a merge without what is condemned; a collector",
+  writers: [REUSES_DYING, { ...MERGES, wants: 0b1000 }],
+  collectors: [ALL],
+};
 const ENDED: Scenario = {
   ...REPOSITORY,
   name: "a writer elsewhere that may be ended while it lives; a collector",
@@ -78,6 +84,7 @@ export const REDUCED: readonly Scenario[] = [
   ADOPTS,
   BASE,
   LATE_MERGE,
+  KNOWING_MERGE,
   ENDED,
   ENDED_MERGE,
   ENDED_BY_TWO,
@@ -90,8 +97,14 @@ export const FULL: readonly Scenario[] = [
   ...REDUCED,
   {
     ...REPOSITORY,
-    name: "three writers (late merge, base, dead segment), two collectors, four segments",
-    writers: [MERGES, COARSE_BASE, COARSE_DEAD],
+    name: "three writers (dying segment, base, dead segment), two collectors, four segments",
+    writers: [{ ...REUSES_DYING, isCoarse: true }, COARSE_BASE, COARSE_DEAD],
+    collectors: [ALL, WORST],
+  },
+  {
+    ...REPOSITORY,
+    name: "two writers, one of them with a late merge; two collectors",
+    writers: [MERGES, COARSE_DEAD],
     collectors: [ALL, WORST],
   },
   {
@@ -142,6 +155,7 @@ export const COUNTEREXAMPLES: Readonly<Record<Mutation, Scenario | undefined>> =
   doesNotWait: ALONE,
   listsNewImagesBeforeWaiting: ALONE,
   doesNotRescue: ALONE,
+  rescuesThroughIndex: KNOWING_MERGE,
   doesNotRecheck: LATE_MERGE,
   leavesTemporaries: ENDED,
   endsBeforeClearing: ENDED_BY_TWO,

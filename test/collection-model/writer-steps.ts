@@ -145,14 +145,16 @@ function publishContainer({ world, places, took }: Stage, { number, writer }: Ac
   took(`writer ${number} publishes container ${container}`);
 }
 
-/** Either a run of its own container, or one merged with all that it has seen before: late, perhaps. */
+/** Either a run of its own container, or one merged with all that it has seen before, late perhaps, and without what it knows to be condemned. */
 function publishRun(stage: Stage, actor: Actor): void {
   const { world, places, took } = stage;
   const { number, writer } = actor;
+  const { condemned } = writer;
   const own = writer.stored === 0 ? 0 : 1 << places.containerOfWriter(number);
-  const merged = own | (writer.view & ~writer.condemned);
-  const brings = (merged & ~world.index & ~own) !== 0;
-  if (own === 0 && !brings) {
+  const merged = own | (writer.view & ~condemned);
+  const isMergeDifferent =
+    (merged & ~world.index & ~own) !== 0 || (actor.role.merges === true && (world.index & condemned) !== 0);
+  if (own === 0 && !isMergeDifferent) {
     afterRun(writer);
     took(`writer ${number} has no index run to publish`);
     return;
@@ -164,9 +166,9 @@ function publishRun(stage: Stage, actor: Actor): void {
     afterRun(writer);
     took(`writer ${number} publishes an index run`);
   }
-  if (brings) {
+  if (isMergeDifferent) {
     takeName(stage, actor);
-    world.index |= merged;
+    world.index = (world.index | merged) & ~condemned;
     afterRun(writer);
     took(`writer ${number} publishes a merged index run`);
   }

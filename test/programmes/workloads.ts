@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { appendFileSync, cpSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { open } from "../../src/api/api.ts";
+import { SECTIONS } from "../../src/cli/registry.ts";
 import type { Repository } from "../../src/api/types.ts";
 import { services } from "../../src/main/services.ts";
 import { noise } from "../support/faulty-bench.ts";
@@ -59,6 +60,10 @@ export interface Prepared {
   readonly effect: (repository: Repository) => Promise<void>;
   /** What the next run of the command may end with, in the state that the interrupted one left; success unless given. */
   readonly nextStatus?: (place: Place) => number;
+  /** A command that writes, where the next run of this one may have nothing to do; it clears up after the dead. */
+  readonly afterwards?: readonly string[];
+  /** Verify may find damage until the command is done. */
+  readonly beginsDamaged?: boolean;
   /** Any of these opens the repository. */
   readonly passphrases?: readonly string[];
   /** The only one that may open it once the command is done. */
@@ -188,6 +193,7 @@ const init: Workload = {
       source: manifestOf(stage.source),
       effect: async (repository) => assert.equal((await repository.keySlots()).length, 1),
       nextStatus: (place) => (isRepository(place) ? 1 : 0),
+      afterwards: ["backup", stage.source],
     };
   },
 };
@@ -278,6 +284,62 @@ const tag: Workload = {
   },
 };
 
+const forget: Workload = {
+  name: "forget",
+  async prepare(stage) {
+    await stage.makeImages(3);
+    const [newest, ...older] = [...stage.images].toReversed();
+    assert.ok(newest !== undefined);
+    return {
+      command: ["forget", "--keep-last", "1"],
+      acknowledged: new Map([newest]),
+      mayRemain: new Map(older),
+      source: manifestOf(stage.source),
+      effect: async (repository) => assert.equal((await repository.images()).length, 1),
+    };
+  },
+};
+
+/** Containers of which parts are needed are rewritten, others go as they are. */
+const prune: Workload = {
+  name: "prune",
+  async prepare(stage) {
+    await stage.makeImages(4);
+    const kept = new Map([...stage.images].slice(2));
+    const outcome = await stage.run(["forget", "--keep-last", "2"]);
+    assert.equal(outcome.status, 0, outcome.stderr);
+    const before = (await withPlace(stage.template, (repository) => repository.statistics())).containerBytes;
+    return {
+      command: ["prune"],
+      acknowledged: kept,
+      source: manifestOf(stage.source),
+      effect: async (repository) => assert.ok((await repository.statistics()).containerBytes < before),
+    };
+  },
+};
+
+/** A container whose last bytes are damaged: what it holds can still be read, and is stored again. */
+const repair: Workload = {
+  name: "repair",
+  async prepare(stage) {
+    await stage.makeImages(2);
+    const { repository } = stage.template;
+    const names = readdirSync(join(repository, "volumes", "main", "containers"), { recursive: true, encoding: "utf8" });
+    const path = join(repository, "volumes", "main", "containers", names.find((name) => name.includes("/")) ?? "");
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+    rmSync(path);
+    writeFileSync(path, bytes, { mode: 0o440 });
+    return {
+      command: ["repair"],
+      acknowledged: stage.images,
+      source: manifestOf(stage.source),
+      effect: () => Promise.resolve(),
+      beginsDamaged: true,
+    };
+  },
+};
+
 async function withPlace<T>(place: Place, use: (repository: Repository) => Promise<T>): Promise<T> {
   await using repository = await openPlace(place);
   return await use(repository);
@@ -287,4 +349,15 @@ export function isRepository(place: Place): boolean {
   return readdirSync(place.directory).includes("repository") && readdirSync(place.repository).includes("repository");
 }
 
-export const WORKLOADS: readonly Workload[] = [init, firstBackup, nextBackup, backupAfterKill, keyChange, rebuildIndex, tag];
+export const WORKLOADS: readonly Workload[] = [
+  init,
+  firstBackup,
+  nextBackup,
+  backupAfterKill,
+  keyChange,
+  rebuildIndex,
+  tag,
+  forget,
+  prune,
+  repair,
+].filter(({ name }) => !["prune"].includes(name) || SECTIONS.some(({ entries }) => entries.some((entry) => entry.name === name)));

@@ -7,14 +7,12 @@ import { rmSync } from "node:fs";
 import { LOST } from "./judge.ts";
 import { runProgramme } from "./programme.ts";
 import type { ProgrammeOptions } from "./programme.ts";
-import { Strikes, describeStrike, inParallel, sample } from "./strikes.ts";
+import { SHIFTS, Strikes, describeStrike, inParallel, sample } from "./strikes.ts";
 import type { Ready, Strike } from "./strikes.ts";
 import { WRITING_CALLS, isCreation } from "./system-calls.ts";
 import { Place, WORKLOADS } from "./workloads.ts";
 
 const SMALL_COUNT = 40;
-/** A call that a run did not come to is tried again: how many files the engine opens before ours differs at times. */
-const TRIES = 3;
 
 export interface KillPointsReport {
   /** Calls of all workloads, and how many of the chosen ones were the last of a process. */
@@ -48,22 +46,22 @@ export async function killPoints(options: ProgrammeOptions): Promise<KillPointsR
   let kills = 0;
   await inParallel(chosen, jobs, async (strike, job) => {
     const place = new Place(strike.ready.stage.at(`run-${job}`));
-    for (let tries = 1, isHit = false, shift = 0; tries <= TRIES && !isHit; tries++) {
-      const struck = await strikes.run(strike, place, shift);
-      const { outcome, hit } = struck;
-      shift = struck.shift;
+    let isHit = false;
+    for (const shift of SHIFTS) {
+      const { outcome, hit } = await strikes.run(strike, place, shift);
       if (outcome.signal === "SIGKILL") kills++;
       isHit = outcome.signal === "SIGKILL" && hit?.ordinal === strike.point.ordinal && hit.site === strike.point.site;
-      if (isHit) covered++;
       try {
         await strikes.judge(strike, place, outcome);
       } catch (error) {
         violations.push(`${describeStrike(strike)}\n${error instanceof Error ? error.message : String(error)}`);
         say(violations.at(-1) ?? "");
-        isHit = true;
+        break;
       }
-      if (!isHit && tries === TRIES) say(`not reached: ${describeStrike(strike)}: ended with ${outcome.status ?? outcome.signal}`);
+      if (isHit) break;
     }
+    if (isHit) covered++;
+    else say(`not reached: ${describeStrike(strike)}`);
     rmSync(place.directory, { recursive: true, force: true });
   });
 

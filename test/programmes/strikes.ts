@@ -35,12 +35,16 @@ export interface Strike {
   readonly forGood: boolean;
 }
 
+/**
+ * For tries at one call: the allocator of the C library opens a file of the system now and then, so that others come one sooner
+ * or later.
+ */
+export const SHIFTS: readonly number[] = [0, -1, 1, 0, -2, 2];
+
 export interface Struck {
   readonly outcome: Outcome;
   /** The call that was struck; undefined when the run never came to it. */
   readonly hit: CallPoint | undefined;
-  /** How many calls more came before ours than when they were counted: for the next try. */
-  readonly shift: number;
 }
 
 /** Compiled code of the program, kept for one run of a programme: every process loads the same files then. */
@@ -72,7 +76,7 @@ export class Strikes implements Disposable {
     return { workload, stage, prepared, trace: readTrace(tracePath, this.#reading(place, isWanted)), isWanted };
   }
 
-  /** Runs the command with its fault. `shift` is what an earlier try has told. */
+  /** Runs the command with its fault. */
   async run(strike: Strike, place: Place, shift = 0): Promise<Struck> {
     const { ready, point, fault, forGood } = strike;
     ready.stage.template.copyTo(place);
@@ -82,11 +86,9 @@ export class Strikes implements Disposable {
     const calls = aim.follow && point.call !== "openat" ? [point.call, "openat"] : [point.call];
     const under = strace({ calls, tracePath, follow: aim.follow, inject });
     const outcome = await this.#run(ready.prepared, place, { under, env: aim.env });
-    const { points, first } = readTrace(tracePath, this.#reading(place, ready.isWanted));
+    const { points } = readTrace(tracePath, this.#reading(place, ready.isWanted));
     const hit = points.find(({ role, call, when }) => role === point.role && call === point.call && when === aim.when);
-    const key = `${point.role} ${point.call}`;
-    const counted = ready.trace.first.get(key) ?? 0;
-    return { outcome, hit, shift: (first.get(key) ?? counted + aim.ahead) - counted - aim.ahead };
+    return { outcome, hit };
   }
 
   /** What must hold at once, and after the next run; in a copy, since looking at a repository brings its catalog up to date. */

@@ -48,8 +48,6 @@ export interface Trace {
   readonly points: readonly CallPoint[];
   /** How often each thread made each call, on whatever file; keys like "main openat". */
   readonly totals: ReadonlyMap<string, number>;
-  /** Which call of its name was the first on a file of ours, in each thread; keys as above. */
-  readonly first: ReadonlyMap<string, number>;
 }
 
 const SHIM = join(import.meta.dirname, "count-ahead.ts");
@@ -87,7 +85,6 @@ export function readTrace(
   const roles = rolesIn(text);
   const totals = new Map<string, number>();
   const ours = new Map<string, number>();
-  const first = new Map<string, number>();
   const points: CallPoint[] = [];
   for (const line of text.split("\n")) {
     const [, thread, call, words] = LINE.exec(line) ?? [];
@@ -99,14 +96,12 @@ export function readTrace(
     const when = (totals.get(key) ?? 0) + 1;
     totals.set(key, when);
     const path = pathsIn(words).find((candidate) => options.isOurs(candidate));
-    if (path === undefined) continue;
-    if (!first.has(key)) first.set(key, when);
-    if (!options.isWanted(call, words)) continue;
+    if (path === undefined || !options.isWanted(call, words)) continue;
     const ordinal = (ours.get(key) ?? 0) + 1;
     ours.set(key, ordinal);
     points.push({ role, call, when, ordinal, site: `${role} ${call} ${options.siteOf(path)}` });
   }
-  return { points, totals, first };
+  return { points, totals };
 }
 
 /** Threads are told apart by the marks they leave. */
@@ -131,19 +126,17 @@ export function isCreation(words: string): boolean {
 export interface Aim {
   readonly follow: boolean;
   readonly when: number;
-  /** Calls that lead nowhere, made first. */
-  readonly ahead: number;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** `shift`: how many calls more, or fewer, than when they were counted come before the first on a file of ours. */
+/** `shift`: how many calls more, or fewer, than when they were counted may come before this one. */
 export function aimAt(point: CallPoint, totals: Trace["totals"], shift: number): Aim {
-  if (point.role === "main") return { follow: false, when: point.when + shift, ahead: 0, env: shimEnvironment() };
+  if (point.role === "main") return { follow: false, when: point.when + shift, env: shimEnvironment() };
   const others = (["main", "pool", "worker"] as const).filter((role) => role !== point.role);
   const most = Math.max(...others.map((role) => totals.get(`${role} ${point.call}`) ?? 0));
   const ahead = point.when > most + 20 ? 0 : most + 50;
   const env = shimEnvironment(ahead === 0 ? undefined : { role: point.role, call: point.call, count: ahead });
-  return { follow: true, when: point.when + ahead + shift, ahead, env };
+  return { follow: true, when: point.when + ahead + shift, env };
 }
 
 /** Loads `count-ahead.ts` into every thread, and makes the order of calls the same in every run. */

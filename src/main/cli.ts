@@ -6,9 +6,12 @@ import { systemRandom } from "../platform/system-random.ts";
 import { keepMemorySmall } from "./memory.ts";
 import { programVersion } from "./version.ts";
 
+let usesLibrary = false;
+
 const world = processWorld({
   version: programVersion(),
   library: () => {
+    usesLibrary = true;
     keepMemorySmall();
     return import("./index.ts");
   },
@@ -18,7 +21,9 @@ const world = processWorld({
 
 async function run(): Promise<void> {
   // All output has been written when this resolves; work that was abandoned on Ctrl-C must not keep the process.
-  process.exit(await runCommandLine(process.argv.slice(2), world));
+  const status = await runCommandLine(process.argv.slice(2), world);
+  if (usesLibrary) (await import("./end-process.ts")).endProcess(status);
+  process.exit(status);
 }
 
 void run();

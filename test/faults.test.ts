@@ -108,14 +108,30 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-test("when its error output cannot be made durable, the program ends all the same", { skip: whyNot({ tools: ["strace"] }) }, async () => {
-  using b = await bench();
-  const output = b.at("output");
-  const failing = ["strace", "--quiet=all", "-f", "-o", b.at("trace"), "-P", output, "-e", "trace=fsync", "-e", "inject=fsync:error=EIO"];
-  const under = ["sh", "-c", 'out=$1; shift; exec "$@" 2> "$out"', "sh", output, ...failing];
-  const { status, signal } = await b.backUp({ under });
-  assert.deepEqual({ status, signal }, { status: 0, signal: undefined });
-});
+test(
+  "when its error output cannot be made durable, the program ends all the same",
+  { skip: whyNot({ tools: ["strace"] }) },
+  async () => {
+    using b = await bench();
+    const output = b.at("output");
+    const failing = [
+      "strace",
+      "--quiet=all",
+      "-f",
+      "-o",
+      b.at("trace"),
+      "-P",
+      output,
+      "-e",
+      "trace=fsync",
+      "-e",
+      "inject=fsync:error=EIO",
+    ];
+    const under = ["sh", "-c", 'out=$1; shift; exec "$@" 2> "$out"', "sh", output, ...failing];
+    const { status, signal } = await b.backUp({ under });
+    assert.deepEqual({ status, signal }, { status: 0, signal: undefined });
+  },
+);
 
 // --- others --------------------------------------------------------------------------------------
 

@@ -6,13 +6,14 @@ import { systemRandom } from "../platform/system-random.ts";
 import { keepMemorySmall } from "./memory.ts";
 import { programVersion } from "./version.ts";
 
-let usesLibrary = false;
+// Comes with the library: at the end there may be no handle left to load it with.
+let endProcess = (status: number): never => process.exit(status);
 
 const world = processWorld({
   version: programVersion(),
-  library: () => {
-    usesLibrary = true;
+  library: async () => {
     keepMemorySmall();
+    ({ endProcess } = await import("./end-process.ts"));
     return import("./index.ts");
   },
   clock: systemClock,
@@ -22,8 +23,7 @@ const world = processWorld({
 async function run(): Promise<void> {
   // All output has been written when this resolves; work that was abandoned on Ctrl-C must not keep the process.
   const status = await runCommandLine(process.argv.slice(2), world);
-  if (usesLibrary) (await import("./end-process.ts")).endProcess(status);
-  process.exit(status);
+  endProcess(status);
 }
 
 void run();

@@ -21,7 +21,10 @@ test("a write of which nothing is taken, without a reason, fails and is not trie
   const directory = freshDirectory(context);
   const file = nodeFiles().create(join(directory, "file"));
   context.mock.method(fs, "writeSync", () => 0);
-  assert.throws(() => file.write(utf8("bytes"), 0), (error) => error instanceof HoldfastError && error.code === "REPOSITORY_WRITE_FAILED");
+  assert.throws(
+    () => file.write(utf8("bytes"), 0),
+    (error) => error instanceof HoldfastError && error.code === "REPOSITORY_WRITE_FAILED",
+  );
   file.close();
 });
 

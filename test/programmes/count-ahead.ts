@@ -46,7 +46,8 @@ const own = isMainThread ? "main" : "worker";
 quietly(() => fs.openSync(`${MARK}${own}`, "r"));
 if (isMainThread) fs.open(`${MARK}pool`, "r", () => undefined);
 if (role === own) for (let i = 0; i < Number(count); i++) quietly(CALLS[call] ?? (() => fail()));
-if (role === "pool" && isMainThread) for (let i = 0; i < Number(count); i++) (POOL_CALLS[call] ?? (() => fail()))(() => undefined);
+if (role === "pool" && isMainThread)
+  for (let i = 0; i < Number(count); i++) (POOL_CALLS[call] ?? (() => fail()))(() => undefined);
 
 function fail(): never {
   process.stderr.write(`count-ahead.ts has no way to make the call ${call} in the thread ${role}\n`);

@@ -143,7 +143,8 @@ function assertHonest(outcome: Outcome): void {
   assertNoStackTrace(outcome);
   if (outcome.status === 0) return;
   assert.equal(outcome.status, 1, "not the status of a failure");
-  assert.match(outcome.stdout, /"event":"error".*"message":"[^"]|"event":"(?:damage|loss)".*"problem":"[^"]/, "no message");
+  const said = `${outcome.stdout}${outcome.stderr}`;
+  assert.match(said, /"event":"(?:error|notice)".*"message":"[^"]|"event":"(?:damage|loss)".*"problem":"[^"]/, "no message");
 }
 
 if (import.meta.main) await runProgramme("io-errors", ioErrors);

@@ -46,7 +46,8 @@ async function assertImages(repository: Repository, { acknowledged, mayRemain, s
 export const LOST = "an acknowledged image is lost";
 
 function firstDifference(expected: Manifest, found: Manifest): string | undefined {
-  for (const [path, line] of expected) if (found.get(path) !== line) return `${path}: ${found.get(path) ?? "missing"}, not ${line}`;
+  for (const [path, line] of expected)
+    if (found.get(path) !== line) return `${path}: ${found.get(path) ?? "missing"}, not ${line}`;
   for (const path of found.keys()) if (!expected.has(path)) return `${path} should not be there`;
   return undefined;
 }

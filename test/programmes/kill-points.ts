@@ -36,7 +36,9 @@ export async function killPoints(options: ProgrammeOptions): Promise<KillPointsR
     ready.push(await strikes.makeReady(workload, WRITING_CALLS, (call, words) => call !== "openat" || isCreation(words)));
   });
   ready.sort((a, b) => WORKLOADS.indexOf(a.workload) - WORKLOADS.indexOf(b.workload));
-  const all = ready.flatMap((one) => one.trace.points.map((point): Strike => ({ ready: one, point, fault: "signal=KILL", forGood: false })));
+  const all = ready.flatMap((one) =>
+    one.trace.points.map((point): Strike => ({ ready: one, point, fault: "signal=KILL", forGood: false })),
+  );
   const siteOf = ({ point }: Strike): readonly string[] => [point.site];
   const matching = all.filter(({ point }) => at === undefined || at === `${point.role} ${point.call} ${point.ordinal}`);
   const chosen = size === "full" ? matching : sample(matching, siteOf, SMALL_COUNT, seed);

@@ -27,7 +27,10 @@ const WORDS = {
 } as const;
 
 /** Runs a programme as the words of the process say; its exit status tells whether all was well. */
-export async function runProgramme(name: string, run: (options: ProgrammeOptions) => Promise<{ readonly violations: readonly string[] }>): Promise<void> {
+export async function runProgramme(
+  name: string,
+  run: (options: ProgrammeOptions) => Promise<{ readonly violations: readonly string[] }>,
+): Promise<void> {
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const missing = whyNoStrace();
   if (missing !== false) {
@@ -44,7 +47,9 @@ export async function runProgramme(name: string, run: (options: ProgrammeOptions
 export function whyNoStrace(): string | false {
   const missing = whyNot({ tools: ["strace"] });
   if (missing !== false) return missing;
-  const { status, stderr } = spawnSync("strace", ["-f", "-o", "/dev/null", "-e", "inject=fsync:error=EIO", "true"], { encoding: "utf8" });
+  const { status, stderr } = spawnSync("strace", ["-f", "-o", "/dev/null", "-e", "inject=fsync:error=EIO", "true"], {
+    encoding: "utf8",
+  });
   return status !== 0 && `strace does not work here: ${stderr.trim()}`;
 }
 

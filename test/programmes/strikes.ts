@@ -99,7 +99,11 @@ export class Strikes implements Disposable {
     await assertNextRunWorks(place, prepared);
   }
 
-  #run(prepared: Prepared, place: Place, options: { readonly under: readonly string[]; readonly env: Record<string, string> | Readonly<Record<string, string>> }): Promise<Outcome> {
+  #run(
+    prepared: Prepared,
+    place: Place,
+    options: { readonly under: readonly string[]; readonly env: Record<string, string> | Readonly<Record<string, string>> },
+  ): Promise<Outcome> {
     const env = { ...options.env, NODE_COMPILE_CACHE: this.#cache.at("compiled") };
     return holdfast(place.words(...prepared.command), { under: options.under, env });
   }
@@ -131,7 +135,12 @@ export function describeStrike({ ready, point, fault, forGood }: Strike): string
  * One strike for each value of each key, at random, then as many more as are wanted: every kind at least once, and no two
  * runs of the same seed differ.
  */
-export function sample(strikes: readonly Strike[], keysOf: (strike: Strike) => readonly string[], count: number, seed: number): Strike[] {
+export function sample(
+  strikes: readonly Strike[],
+  keysOf: (strike: Strike) => readonly string[],
+  count: number,
+  seed: number,
+): Strike[] {
   const next = seededNumbers(seed);
   const shuffled = strikes.map((strike) => ({ strike, order: next() })).toSorted((a, b) => a.order - b.order);
   const seen = new Set<string>();
@@ -147,7 +156,11 @@ export function sample(strikes: readonly Strike[], keysOf: (strike: Strike) => r
 }
 
 /** Each item once, `jobs` at a time; each job has its number. */
-export async function inParallel<T>(items: readonly T[], jobs: number, work: (item: T, job: number) => Promise<void>): Promise<void> {
+export async function inParallel<T>(
+  items: readonly T[],
+  jobs: number,
+  work: (item: T, job: number) => Promise<void>,
+): Promise<void> {
   const waiting = items.values();
   await Promise.all(
     Array.from({ length: jobs }, async (_, job) => {

@@ -156,7 +156,9 @@ export function manifestOf(directory: string): Manifest {
 
 export async function manifestOfImage(repository: Repository, imageId: string, directory: string): Promise<Manifest> {
   const lines = new Map<string, string>();
-  for await (const { path, kind, mode, modifiedSeconds, modifiedNanoseconds } of repository.entries(imageId, { path: directory })) {
+  for await (const { path, kind, mode, modifiedSeconds, modifiedNanoseconds } of repository.entries(imageId, {
+    path: directory,
+  })) {
     const pieces: Uint8Array[] = [];
     if (kind === "file") for await (const piece of repository.dump(imageId, path)) pieces.push(piece);
     const time = BigInt(modifiedSeconds) * 1_000_000_000n + BigInt(modifiedNanoseconds);
@@ -219,7 +221,16 @@ const backupAfterKill: Workload = {
   name: "backup after a killed one",
   async prepare(stage) {
     await stage.makeImages(1);
-    const under = ["strace", "--quiet=all", "-o", stage.at("trace"), "-e", "trace=rename", "-e", "inject=rename:signal=KILL:when=2"];
+    const under = [
+      "strace",
+      "--quiet=all",
+      "-o",
+      stage.at("trace"),
+      "-e",
+      "trace=rename",
+      "-e",
+      "inject=rename:signal=KILL:when=2",
+    ];
     const { signal } = await stage.run(["backup", stage.source], stage.template, { under });
     assert.equal(signal, "SIGKILL");
     return backupOf(stage);

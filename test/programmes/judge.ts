@@ -5,8 +5,9 @@ import { hasCode } from "../../src/base/errors.ts";
 import type { Repository } from "../../src/api/types.ts";
 import { PASSPHRASE, assertNoStackTrace } from "../support/holdfast-process.ts";
 import { runHere } from "./run-here.ts";
-import { isRepository, manifestOfImage, openPlace } from "./workloads.ts";
-import type { Manifest, Place, Prepared } from "./workloads.ts";
+import { isRepository, manifestOfImage, openPlace } from "./stage.ts";
+import type { Manifest, Place } from "./stage.ts";
+import type { Prepared } from "./workloads.ts";
 
 /**
  * Every acknowledged image is there and gives back what was backed up, whatever other image is there does too, and verify

@@ -10,7 +10,8 @@ import type { ProgrammeOptions } from "./programme.ts";
 import { SHIFTS, Strikes, describeStrike, inParallel, sample } from "./strikes.ts";
 import type { Ready, Strike } from "./strikes.ts";
 import { WRITING_CALLS, isCreation } from "./system-calls.ts";
-import { Place, WORKLOADS } from "./workloads.ts";
+import { Place } from "./stage.ts";
+import { WORKLOADS } from "./workloads.ts";
 
 const SMALL_COUNT = 40;
 
@@ -46,7 +47,7 @@ export async function killPoints(options: ProgrammeOptions): Promise<KillPointsR
   const violations: string[] = [];
   let covered = 0;
   let kills = 0;
-  await inParallel(chosen, jobs, async (strike, job) => {
+  const kill = async (strike: Strike, job: number): Promise<void> => {
     const place = new Place(strike.ready.stage.at(`run-${job}`));
     let isHit = false;
     for (const shift of SHIFTS) {
@@ -65,11 +66,12 @@ export async function killPoints(options: ProgrammeOptions): Promise<KillPointsR
     if (isHit) covered++;
     else say(`not reached: ${describeStrike(strike)}`);
     rmSync(place.directory, { recursive: true, force: true });
-  });
-
+  };
   for (const { workload, trace } of ready) {
     const own = chosen.filter((strike) => strike.ready.workload === workload);
-    say(`${workload.name}: ${own.length} of ${trace.points.length} calls`);
+    const before = covered;
+    await inParallel(own, jobs, kill);
+    say(`${workload.name}: killed at ${covered - before} of ${trace.points.length} calls`);
   }
   const lost = violations.filter((text) => text.includes(LOST)).length;
   const sites = new Set(chosen.flatMap(siteOf)).size;

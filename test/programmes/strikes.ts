@@ -11,7 +11,7 @@ import type { Outcome } from "../support/holdfast-process.ts";
 import { assertNextRunWorks, assertPromiseKept } from "./judge.ts";
 import { aimAt, readTrace, shimEnvironment, strace } from "./system-calls.ts";
 import type { CallPoint, Trace } from "./system-calls.ts";
-import { Place, Stage, isAcknowledged } from "./workloads.ts";
+import { Place, Stage, isAcknowledged } from "./stage.ts";
 import type { Prepared, Workload } from "./workloads.ts";
 
 /** A workload with its template, and the calls that its command makes on our files. */

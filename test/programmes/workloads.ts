@@ -37,6 +37,8 @@ export interface Prepared {
 
 export interface Workload {
   readonly name: string;
+  /** Commands without which it cannot be. */
+  readonly needs?: readonly string[];
   readonly prepare: (stage: Stage) => Promise<Prepared>;
 }
 
@@ -153,6 +155,7 @@ const tag: Workload = {
 
 const forget: Workload = {
   name: "forget",
+  needs: ["forget"],
   async prepare(stage) {
     await stage.makeImages(3);
     const [newest, ...older] = [...stage.images].toReversed();
@@ -170,6 +173,7 @@ const forget: Workload = {
 /** Containers of which parts are needed are rewritten, others go as they are. */
 const prune: Workload = {
   name: "prune",
+  needs: ["forget", "prune"],
   async prepare(stage) {
     await stage.makeImages(4);
     const kept = new Map([...stage.images].slice(2));
@@ -188,6 +192,7 @@ const prune: Workload = {
 /** A container whose last bytes are damaged: what it holds can still be read, and is stored again. */
 const repair: Workload = {
   name: "repair",
+  needs: ["repair"],
   async prepare(stage) {
     await stage.makeImages(2);
     const { repository } = stage.template;
@@ -207,6 +212,8 @@ const repair: Workload = {
   },
 };
 
+const commandNames: ReadonlySet<string> = new Set(SECTIONS.flatMap(({ entries }) => entries.map(({ name }) => name)));
+
 export const WORKLOADS: readonly Workload[] = [
   init,
   firstBackup,
@@ -218,4 +225,4 @@ export const WORKLOADS: readonly Workload[] = [
   forget,
   prune,
   repair,
-].filter(({ name }) => !["prune"].includes(name) || SECTIONS.some(({ entries }) => entries.some((entry) => entry.name === name)));
+].filter(({ needs = [] }) => needs.every((command) => commandNames.has(command)));

@@ -7,7 +7,7 @@ import { keepMemorySmall } from "./memory.ts";
 import { programVersion } from "./version.ts";
 
 // Comes with the library: at the end there may be no handle left to load it with.
-let endProcess = (status: number): never => process.exit(status);
+let endProcess = (status: number, _wasInterrupted: boolean): never => process.exit(status);
 
 const world = processWorld({
   version: programVersion(),
@@ -23,7 +23,7 @@ const world = processWorld({
 async function run(): Promise<void> {
   // All output has been written when this resolves; work that was abandoned on Ctrl-C must not keep the process.
   const status = await runCommandLine(process.argv.slice(2), world);
-  endProcess(status);
+  endProcess(status, world.signal.aborted);
 }
 
 void run();

@@ -1,8 +1,9 @@
 // The index and the catalog anew, from the containers and records on the volumes alone.
 
 import { rebuildCatalog } from "../catalog/catalog.ts";
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, hasCode } from "../base/errors.ts";
 import { BlockSealer } from "../engine/engine.ts";
+import type { ContainerName, VolumeId } from "../media/media.ts";
 import { ContainerReader, beginLossEpoch, containerKey, listRuns, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents, ContainerSet } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
@@ -88,10 +89,24 @@ async function* allContainers(
         yield await reader.readDirectory(volume, name);
       } catch (error) {
         // One damaged container must not keep the others out of the index; `verify` says what it costs.
-        if (!(error instanceof HoldfastError)) throw error;
+        if (!(error instanceof HoldfastError) || isOnlyUnreadable(error, opened, volume.id, name)) throw error;
         onDamage(name, error.message);
       }
       onProgress(++done, total);
     }
+  }
+}
+
+/**
+ * A container that the system does not give us at the moment, but the index knows: that index is better than a new one without
+ * it, which would cut off every image that needs it.
+ */
+function isOnlyUnreadable(error: HoldfastError, opened: Opened, volume: VolumeId, name: ContainerName): boolean {
+  const fromSystem = ["REPOSITORY_READ_FAILED", "PERMISSION_DENIED"] as const;
+  if (!hasCode(error, ...fromSystem)) return false;
+  try {
+    return [...opened.index.containers()].some(({ volumeId, container }) => volumeId === volume && container === name);
+  } catch (indexError) {
+    return hasCode(indexError, ...fromSystem);
   }
 }

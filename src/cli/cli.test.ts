@@ -157,6 +157,13 @@ describe("the exit status", () => {
     });
   }
 
+  test("is that of what failed first, when closing the repository fails as well", async () => {
+    const images = () => Promise.reject(new HoldfastError("REPOSITORY_READ_FAILED", { message: "Cannot list it" }));
+    const close = () => Promise.reject(new HoldfastError("REPOSITORY_WRITE_FAILED", { message: "Cannot close it" }));
+    const { status, stderr } = await run(["images"], { answers: { images, [Symbol.asyncDispose]: close } });
+    assert.deepEqual({ status, stderr }, { status: 1, stderr: "holdfast: Cannot list it\n" });
+  });
+
   test("of what nobody expected is 1, with a way to find out more", async () => {
     const images = () => Promise.reject(Object.assign(new TypeError("x is not a function"), { code: "ENOSPC" }));
     const { status, stderr } = await run(["images"], { answers: { images } });

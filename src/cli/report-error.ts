@@ -11,7 +11,8 @@ interface Report {
 }
 
 /** Says what went wrong, for people or for programs, and with which status to end. */
-export function reportError(error: unknown, output: Output, isInterrupted: boolean): ExitStatus {
+export function reportError(thrown: unknown, output: Output, isInterrupted: boolean): ExitStatus {
+  const error = firstOf(thrown);
   if (error instanceof OutputClosed) return EXIT.outputClosed;
   const report = isInterrupted ? interruptionReport(error) : reportOf(error);
   if (output.mode.json) output.event("error", report);
@@ -22,6 +23,13 @@ export function reportError(error: unknown, output: Output, isInterrupted: boole
     if (output.mode.verbose) for (const line of details(error)) output.message(line);
   }
   return report.exitStatus;
+}
+
+/** What went wrong first, where closing what was open failed as well: on a failing disk the one often follows the other. */
+function firstOf(error: unknown): unknown {
+  let first = error;
+  while (first instanceof SuppressedError) first = first.suppressed as unknown;
+  return first;
 }
 
 function reportOf(error: unknown): Report {

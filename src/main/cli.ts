@@ -6,10 +6,14 @@ import { systemRandom } from "../platform/system-random.ts";
 import { keepMemorySmall } from "./memory.ts";
 import { programVersion } from "./version.ts";
 
+// Comes with the library: at the end there may be no handle left to load it with.
+let endProcess = (status: number, _wasInterrupted: boolean): never => process.exit(status);
+
 const world = processWorld({
   version: programVersion(),
-  library: () => {
+  library: async () => {
     keepMemorySmall();
+    ({ endProcess } = await import("./end-process.ts"));
     return import("./index.ts");
   },
   clock: systemClock,
@@ -18,7 +22,8 @@ const world = processWorld({
 
 async function run(): Promise<void> {
   // All output has been written when this resolves; work that was abandoned on Ctrl-C must not keep the process.
-  process.exit(await runCommandLine(process.argv.slice(2), world));
+  const status = await runCommandLine(process.argv.slice(2), world);
+  endProcess(status, world.signal.aborted);
 }
 
 void run();

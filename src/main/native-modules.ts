@@ -14,6 +14,11 @@ export function loadKoffi(): Koffi {
   return load("koffi") as Koffi;
 }
 
+/** The same if this thread has loaded it. */
+export function loadedKoffi(): Koffi | undefined {
+  return loaded.get("koffi") as Koffi | undefined;
+}
+
 /** BLAKE3. Throws where the library has no build for this platform. */
 export function loadBlake3(): BlakeModule {
   return load("@napi-rs/blake-hash") as BlakeModule;

@@ -37,7 +37,10 @@ export class NodeFile implements OpenFile {
     this.#check();
     try {
       for (let done = 0; done < bytes.length;) {
-        done += fs.writeSync(this.#handle, bytes, done, bytes.length - done, position + done);
+        const count = fs.writeSync(this.#handle, bytes, done, bytes.length - done, position + done);
+        // Asked again and again, a file system that takes nothing and does not say why would hold us for ever.
+        if (count === 0) throw Object.assign(new Error("no byte was taken, and no reason given"), { code: "EIO" });
+        done += count;
       }
     } catch (error) {
       throw this.#failed("write to", error);

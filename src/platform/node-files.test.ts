@@ -17,6 +17,17 @@ describeFilesContract("the files of this machine", () => {
   return { files: nodeFiles(), directory, release: () => rmSync(directory, { recursive: true }) };
 });
 
+test("a write of which nothing is taken, without a reason, fails and is not tried for ever", (context) => {
+  const directory = freshDirectory(context);
+  const file = nodeFiles().create(join(directory, "file"));
+  context.mock.method(fs, "writeSync", () => 0);
+  assert.throws(
+    () => file.write(utf8("bytes"), 0),
+    (error) => error instanceof HoldfastError && error.code === "REPOSITORY_WRITE_FAILED",
+  );
+  file.close();
+});
+
 test("a created file is read-only on disk", { skip: process.platform === "win32" && "not on Windows" }, (context) => {
   const directory = freshDirectory(context);
   nodeFiles().create(join(directory, "file")).close();

@@ -176,6 +176,20 @@ test("a changed passphrase opens, the old one no longer does, and the label stay
   assert.deepEqual(await Promise.all(["old", "new", "other"].map((passphrase) => opens(where, passphrase))), [false, true, true]);
 });
 
+test("a change removes the old slot also when it cannot be read any more: it might open again later", async () => {
+  const where = place();
+  const old = await add(where, "old");
+  const unlocked = await unlockKeySlots(where, "old");
+  let reads = 0;
+  const files = interposed(where.files, "read", (path) => {
+    if (String(path).endsWith(old.id) && ++reads > 1) {
+      throw new HoldfastError("REPOSITORY_READ_FAILED", { message: "Cannot read it: EIO" });
+    }
+  });
+  await changePassphrase({ ...where, files }, { ...slot("new"), unlocked });
+  assert.deepEqual([await opens(where, "old"), await opens(where, "new")], [false, true]);
+});
+
 test("every truncation, flipped bit and overlength of a slot is reported, hides no other, and never opens wrongly", async () => {
   const where = place();
   const damaged = await add(where, "damaged");

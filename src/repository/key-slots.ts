@@ -178,10 +178,10 @@ export async function changePassphrase(
   change: Omit<NewKeySlot, "label" | "masterKey"> & { readonly unlocked: UnlockedKey; readonly label?: string },
 ): Promise<KeySlotSummary> {
   const { unlocked, label, ...rest } = change;
-  const findOld = (): KeySlotSummary | undefined => listKeySlots(place).slots.find((slot) => slot.id === unlocked.slotId);
-  const old = findOld();
+  const old = listKeySlots(place).slots.find((slot) => slot.id === unlocked.slotId);
   const added = await addKeySlot(place, { ...rest, masterKey: unlocked.masterKey, label: label ?? old?.label ?? "" });
-  if (findOld() !== undefined) removeKeySlot(place, unlocked.slotId);
+  // By its name: one that cannot be read at the moment would open the repository later, with the old passphrase.
+  if (place.files.information(`${place.layout.keys}/${unlocked.slotId}`) !== undefined) removeKeySlot(place, unlocked.slotId);
   return added;
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
@@ -37,12 +37,6 @@ export class FaultyBench extends Workplace {
     for (let i = 0; i < 40; i++) writeFileSync(join(this.source, "small", `file-${i}`), `${i} `.repeat(i * 20));
     for (let i = 0; i < 2; i++) writeFileSync(join(this.source, `noise-${i}`), noise(i, options.noiseBytes ?? 2_500_000));
     writeFileSync(join(this.source, "text"), "the quick brown fox ".repeat(50_000));
-    await makeRepository(this.repository);
-  }
-
-  /** An empty repository again, and nothing remembered of the old one. */
-  async startAnew(): Promise<void> {
-    for (const path of [this.repository, this.at("cache")]) rmSync(path, { recursive: true, force: true });
     await makeRepository(this.repository);
   }
 

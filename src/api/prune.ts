@@ -3,7 +3,15 @@
 
 import { BlockSealer } from "../engine/engine.ts";
 import { HoldfastError } from "../base/errors.ts";
-import { ContainerReader, condemn, finishGeneration, readGeneration, tidyIndex } from "../repository/repository.ts";
+import {
+  ContainerReader,
+  condemn,
+  condemnedSetOf,
+  dropContainers,
+  finishGeneration,
+  readGeneration,
+  tidyIndex,
+} from "../repository/repository.ts";
 import type { CollectionParts, CondemnOutcome, FinishOutcome, Generation } from "../repository/repository.ts";
 import { asJob } from "./job-history.ts";
 import type { JobResult } from "./job-history.ts";
@@ -141,6 +149,7 @@ class Prune {
         const outcome = await this.#finish(generation, false);
         if (outcome.kind === "waiting") return this.#waiting(outcome);
       }
+      if (generation?.isFinished === true) await this.#dropLeftOver(generation);
       const after = generation?.number ?? 0;
       const outcome = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: false, after });
       this.#takePlan(outcome);
@@ -171,14 +180,7 @@ class Prune {
   }
 
   async #finish(generation: Generation, isFresh: boolean): Promise<FinishOutcome> {
-    let outcome: FinishOutcome;
-    try {
-      outcome = await finishGeneration(this.#parts, generation, { assumeDead: this.#options.assumeDead ?? [], isFresh });
-    } catch (error) {
-      // What another collection removes under our hands looks like damage.
-      if (!(error instanceof HoldfastError) || !this.#isOver(generation)) throw error;
-      outcome = { kind: "finished", removedContainers: 0, removedBytes: 0, rescuedSegments: 0, rescuedBytes: 0 };
-    }
+    const outcome = await this.#finishUnlessOver(generation, isFresh);
     if (outcome.kind === "waiting") return outcome;
     this.#opened.refreshIndex();
     await this.#tidy();
@@ -192,6 +194,27 @@ class Prune {
       finishedEarlier: this.#report.finishedEarlier || !isFresh,
     };
     return outcome;
+  }
+
+  /** What another collection that finishes the same generation takes out of the index, or removes, looks like damage. */
+  async #finishUnlessOver(generation: Generation, isFresh: boolean): Promise<FinishOutcome> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await finishGeneration(this.#parts, generation, { assumeDead: this.#options.assumeDead ?? [], isFresh });
+      } catch (error) {
+        if (!(error instanceof HoldfastError)) throw error;
+        if (this.#isOver(generation)) {
+          await this.#dropLeftOver(generation);
+          return { kind: "finished", removedContainers: 0, removedBytes: 0, rescuedSegments: 0, rescuedBytes: 0 };
+        }
+        if (error.code !== "SEGMENT_MISSING" || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** To rescue from condemned containers takes them back into the index; one that was overtaken then leaves them there. */
+  async #dropLeftOver(generation: Generation): Promise<void> {
+    await dropContainers({ ...this.#parts.index, containers: condemnedSetOf(generation) });
   }
 
   #isOver({ number }: Generation): boolean {

@@ -10,6 +10,7 @@ export {
   LocationBuffer,
   SessionSegments,
   containerKey,
+  dropContainers,
   contentsKnownToIndex,
   isRunVanished,
   listRuns,

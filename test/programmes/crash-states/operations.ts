@@ -85,13 +85,25 @@ function rebuild(run: Run): Promise<Partial<Model>> {
   });
 }
 
+/** Of a repository that is whole. */
+function repair(run: Run): Promise<Partial<Model>> {
+  return withRepository(run, async (repository) => {
+    const { damagedContainers, missingContainers, damagedRecords, lossCount } = await repository.repair();
+    const found = { damagedContainers, missingContainers, damagedRecords, lossCount };
+    if (Object.values(found).some((value) => (typeof value === "number" ? value : value.length) > 0)) {
+      throw new Error(`A repair found damage: ${JSON.stringify(found)}`);
+    }
+    return {};
+  });
+}
+
 async function withRepository<T>({ process, model, repository }: Run, work: (repository: Repository) => Promise<T>): Promise<T> {
   if (repository !== undefined) return work(repository);
   await using opened = await process.open(model.passphrase);
   return await work(opened);
 }
 
-export const OPERATIONS = { init, backup, forget, prune, "key change": changeKey, rebuild } as const satisfies Record<
+export const OPERATIONS = { init, backup, forget, prune, "key change": changeKey, rebuild, repair } as const satisfies Record<
   string,
   Operation
 >;

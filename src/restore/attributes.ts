@@ -79,9 +79,7 @@ export class AttributeSetter {
       (body.mode & SPECIAL_BITS) !== 0;
     if (!isNew) setsMode = this.#removeOthers(handle, attributes) || setsMode;
     for (const attribute of attributes) {
-      this.#try(`set extended attribute ${textOf(attribute.name)}`, () =>
-        this.#tree.setExtendedAttribute(handle, attribute),
-      );
+      this.#try(`set extended attribute ${textOf(attribute.name)}`, () => this.#tree.setExtendedAttribute(handle, attribute));
       setsMode = true;
     }
     const mode = this.#modeFor(body, present);
@@ -194,9 +192,7 @@ export class AttributeSetter {
     let removed = false;
     for (const found of this.#tree.extendedAttributes(handle)) {
       if (!isOurs(found) || wanted.some(({ name }) => Buffer.compare(name, found.name) === 0)) continue;
-      this.#try(`remove extended attribute ${textOf(found.name)}`, () =>
-        this.#tree.removeExtendedAttribute(handle, found.name),
-      );
+      this.#try(`remove extended attribute ${textOf(found.name)}`, () => this.#tree.removeExtendedAttribute(handle, found.name));
       removed = true;
     }
     return removed;

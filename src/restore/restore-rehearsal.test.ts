@@ -125,7 +125,12 @@ describe("a dry run", () => {
 
   test("of what is restored already would do nothing but delete what is too much", async () => {
     const maker = new ImageMaker();
-    const root = maker.image(["", maker.directory()], ["d", maker.directory()], ["d/a", maker.file("a")], ["d/b", maker.file("b")]);
+    const root = maker.image(
+      ["", maker.directory()],
+      ["d", maker.directory()],
+      ["d/a", maker.file("a")],
+      ["d/b", maker.file("b")],
+    );
     const target = temporaryDirectory();
     await restore(maker.repository, root, target);
     writeFileSync(join(target, "d/extra"), "extra");

@@ -86,7 +86,15 @@ export function decodeBegin(task: Uint8Array): { readonly settings: RunSettings;
   const removesTrees = (flags & FLAG_REMOVES_TREES) !== 0;
   const owners = readOwnerRules(reader);
   return {
-    settings: { overwrite, removesTrees, isDryRun: false, owners, userId, temporaryPrefix: prefix, target: { ...identity, path } },
+    settings: {
+      overwrite,
+      removesTrees,
+      isDryRun: false,
+      owners,
+      userId,
+      temporaryPrefix: prefix,
+      target: { ...identity, path },
+    },
     thread,
   };
 }

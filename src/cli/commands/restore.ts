@@ -36,7 +36,10 @@ export const restoreCommand = defineCommand({
       valueName: "WHEN",
       help: "which files that are there already to replace; if-changed unless given",
     }),
-    delete: flag({ ...writing, help: "remove what the image does not have from the directories that are restored, and whole directories that are in the way; --verbose lists it" }),
+    delete: flag({
+      ...writing,
+      help: "remove what the image does not have from the directories that are restored, and whole directories that are in the way; --verbose lists it",
+    }),
     "delete-excluded": flag({ ...writing, help: "with --delete: also what the backup left out on purpose or could not read" }),
     owners: choice(["number", "name", "none"] as const, {
       ...writing,
@@ -44,7 +47,11 @@ export const restoreCommand = defineCommand({
       help: "owners by the stored number, by their name on this machine, or none; number for root and none for others unless given",
     }),
     verify: flag({ ...writing, help: "read what was written and compare it with the image" }),
-    "dry-run": flag({ ...writing, short: "n", help: "look at DIR and show what this restore would write, replace, leave alone and remove there, and do nothing" }),
+    "dry-run": flag({
+      ...writing,
+      short: "n",
+      help: "look at DIR and show what this restore would write, replace, leave alone and remove there, and do nothing",
+    }),
     ...IMAGE_FILTER_OPTIONS,
   },
   writes: "events",

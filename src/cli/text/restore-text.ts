@@ -52,7 +52,8 @@ function existingRows({ skippedUnchanged, skippedExisting }: RestoreReport, are:
 
 function plannedText(report: RestoreReport): string {
   const { restoredFiles, replacedFiles, restoredBytes, restoredOthers, madeDirectories } = report;
-  const share = replacedFiles === 0 ? "" : ` (${formatCount(restoredFiles - replacedFiles)} new, ${formatCount(replacedFiles)} replaced)`;
+  const share =
+    replacedFiles === 0 ? "" : ` (${formatCount(restoredFiles - replacedFiles)} new, ${formatCount(replacedFiles)} replaced)`;
   const parts = [`${formatBytes(restoredBytes)} in ${counted(restoredFiles, "file")}${share}`];
   if (madeDirectories > 0) parts.push(counted(madeDirectories, "new directory", "new directories"));
   if (restoredOthers > 0) parts.push(counted(restoredOthers, "link or other entry", "links and other entries"));

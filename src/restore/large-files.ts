@@ -209,12 +209,13 @@ export class LargeFiles {
   }
 
   #count(): void {
-    const { counts } = this.#context.parts;
+    const { counts, places } = this.#context.parts;
     counts.segments++;
     const key = this.#place.container * 0x1_0000_0000 + this.#place.blockOffset;
     if (this.#blocks.has(key)) return;
     this.#blocks.add(key);
     counts.storedBytes += this.#place.storedLength;
+    places.noteNeeded(this.#place.container);
   }
 
   async #dispatch(file: LargeFile, pieces: Uint8Array): Promise<void> {

@@ -137,8 +137,15 @@ describe("a dry run", () => {
     const planned = await restore(maker.repository, root, target, { ...WHOLE, delete: true, dryRun: true });
     const { restoredFiles, madeDirectories, skippedUnchanged, deleted, removed, plan } = planned;
     assert.deepEqual(
-      { restoredFiles, madeDirectories, skippedUnchanged, deleted, removed, storedBytes: plan.storedBytes },
-      { restoredFiles: 0, madeDirectories: 0, skippedUnchanged: 2, deleted: 1, removed: ["/d/extra"], storedBytes: 0 },
+      {
+        restoredFiles,
+        madeDirectories,
+        skippedUnchanged,
+        deleted,
+        removed,
+        read: [plan.segments, plan.containers, plan.storedBytes],
+      },
+      { restoredFiles: 0, madeDirectories: 0, skippedUnchanged: 2, deleted: 1, removed: ["/d/extra"], read: [0, 0, 0] },
     );
     assert.deepEqual(readdirSync(join(target, "d")), ["a", "b", "extra"]);
   });

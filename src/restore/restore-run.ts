@@ -288,7 +288,7 @@ function outcomeOf(context: RunContext): RestoreOutcome {
   const { counts, problems, places } = context.parts;
   const { files, directories, others, bytes, segments, storedBytes } = counts;
   return {
-    plan: { files, directories, others, bytes, segments, containers: places.containerCount, storedBytes },
+    plan: { files, directories, others, bytes, segments, containers: places.neededContainers, storedBytes },
     restoredFiles: counts.restoredFiles,
     restoredBytes: counts.restoredBytes,
     replacedFiles: counts.replacedFiles,

@@ -105,7 +105,7 @@ describe("restore", () => {
       stdout,
       `Dry run for image 3f2a9c81 to /tmp/r: nothing was written.
   would restore  4.8 MiB in 120 files, 14 new directories, 3 links and other entries
-  would read     1.9 MiB from the repository
+  would read     1.9 MiB from 2 containers
 `,
     );
     const counts = { restoredFiles: 3, replacedFiles: 1, restoredBytes: 2_048, restoredOthers: 0, madeDirectories: 1 };
@@ -124,7 +124,7 @@ Dry run for image 3f2a9c81 to /tmp/r: nothing was written.
   left alone     1,000 that are as stored
   not touched    4 that exist (see --overwrite)
   would delete   3 entries
-  would read     1.9 MiB from the repository
+  would read     1.9 MiB from 2 containers
 `,
     );
   });

@@ -21,7 +21,8 @@ export function restoreLines(
   if (isDryRun) {
     const rows: [string, string][] = [["would restore", plannedText(report)], ...existingRows(report, "are", "exist")];
     if (report.deleted > 0) rows.push(["would delete", counted(report.deleted, "entry", "entries")]);
-    if (plan.storedBytes > 0) rows.push(["would read", `${formatBytes(plan.storedBytes)} from the repository`]);
+    if (plan.storedBytes > 0)
+      rows.push(["would read", `${formatBytes(plan.storedBytes)} from ${counted(plan.containers, "container")}`]);
     if (report.problemCount > 0) rows.push(["problems", formatCount(report.problemCount)]);
     return [`Dry run for image ${shortId(imageId)} to ${target}: nothing was written.`, ...listLines(rows)];
   }

@@ -412,7 +412,7 @@ test("a backup into a repository that lost a container never refers to what is g
 
 // --- the same, as a person sees it ---------------------------------------------------------------
 
-test("every command ends with status 1, names the damaged file and shows no stack trace", async () => {
+test("every command fails, names the damaged file and shows no stack trace", async () => {
   using place = new Workplace();
   const { source, repository, imageIds } = whole;
   cpSync(repository, place.at("repository"), { recursive: true });
@@ -446,7 +446,10 @@ test("every command ends with status 1, names the damaged file and shows no stac
     rmSync(path);
     writeFileSync(path, bytes.subarray(0, bytes.length >> 1));
     for (const command of commands) {
-      const { stdout, stderr } = await expectStatus(1, words(...command));
+      const { status, stdout, stderr } = await holdfast(words(...command));
+      // A restore that lacks only some items is done with the others.
+      const isSome = command[0] === "restore" && status === 3;
+      assert.ok(isSome || status === 1, `${command[0]} with ${name} cut off: ${status}`);
       const named = name === "volumes/main/label" ? "volumes/main" : basename(name).slice(0, 16);
       // A restore goes on and lists what it could not bring back.
       if (command[0] === "restore" && stderr.includes(source)) continue;

@@ -1,5 +1,6 @@
 // What a backup reads: the person's paths and patterns turned into a walk, and the name of what they make up together.
 
+import { createHash } from "node:crypto";
 import { HoldfastError } from "../base/errors.ts";
 import { textOf, utf8 } from "../base/bytes.ts";
 import type { BackupRunSettings } from "../client/client.ts";
@@ -43,16 +44,48 @@ export function selectionOf(options: BackupOptions, workingDirectory: string): S
   });
 }
 
-/** Names a source by host and paths, unless the person named it; long lists are cut short, and a name says so. */
+/**
+ * Names a source by host and paths, unless the person named it. A list that is long is named by the directory that all its paths
+ * lie in and a digest of them: two lists never share a name, for the rules of `forget` judge the images of one source together.
+ */
 export function nameSource(options: BackupOptions, selection: Selection, hostName: string): SourceName {
   const host = options.host ?? hostName;
   const paths: string[] = [];
   for (let i = 0; i < selection.count && i < PATHS_RECORDED; i++) paths.push(`/${textOf(selection.path(i))}`);
-  const more = selection.count > PATHS_NAMED ? ` and ${selection.count - PATHS_NAMED} more` : "";
-  return { source: options.source ?? `${host}:${paths.slice(0, PATHS_NAMED).join(",")}${more}`, host, paths };
+  return { source: options.source ?? `${host}:${nameOfPaths(selection, paths)}`, host, paths };
 }
 
+function nameOfPaths(selection: Selection, paths: readonly string[]): string {
+  const { count } = selection;
+  const plain = count <= PATHS_NAMED ? paths.join(",") : undefined;
+  if (plain !== undefined && plain.length <= NAME_CHARACTERS) return plain;
+  const hash = createHash("sha256");
+  let common = count > 0 ? selection.path(0).slice() : new Uint8Array(0);
+  for (let i = 0; i < count; i++) {
+    const path = selection.path(i);
+    hash.update(path).update(ZERO);
+    common = common.subarray(0, commonLength(common, path));
+  }
+  const directory = Array.from(`/${textOf(common)}`);
+  const shown = directory.length <= DIRECTORY_CHARACTERS ? directory : [...directory.slice(0, DIRECTORY_CHARACTERS), "..."];
+  const digest = hash.digest("hex").slice(0, DIGEST_DIGITS);
+  return `${shown.join("")} (${count} ${count === 1 ? "path" : "paths"}, ${digest})`;
+}
+
+/** Bytes of the longest directory, or path, that both lie in or are. */
+function commonLength(a: Uint8Array, b: Uint8Array): number {
+  let at = 0;
+  while (at < a.length && at < b.length && a[at] === b[at]) at++;
+  const isWhole = (path: Uint8Array): boolean => at === path.length || path[at] === PATH_SEPARATOR;
+  return isWhole(a) && isWhole(b) ? at : Math.max(0, a.subarray(0, at).lastIndexOf(PATH_SEPARATOR));
+}
+
+const ZERO = Uint8Array.of(0);
+const PATH_SEPARATOR = 0x2f;
 const PATHS_NAMED = 8;
+const NAME_CHARACTERS = 1_000;
+const DIRECTORY_CHARACTERS = 200;
+const DIGEST_DIGITS = 12;
 const PATHS_RECORDED = 1_000;
 
 export interface WalkParts {

@@ -4,11 +4,11 @@ import type { BackupStatistics, SourceProblem } from "../model/backup-report.ts"
 import type { ImageHold } from "../model/hold.ts";
 import type { ImageRecord } from "../model/image.ts";
 import type { RetentionRules } from "../model/retention.ts";
-import type { OverwriteMode, RestorePlan, RestoreProblem, RestoreProgress } from "../restore/restore.ts";
+import type { OverwriteMode, RestoreOutcome, RestoreProblem, RestoreProgress } from "../restore/restore.ts";
 
 export type { ImageHold } from "../model/hold.ts";
 export type { RetentionRules } from "../model/retention.ts";
-export type { OverwriteMode, RestorePlan, RestoreProblem, RestoreProgress } from "../restore/restore.ts";
+export type { OverwriteMode, RestoreOutcome, RestorePlan, RestoreProblem, RestoreProgress } from "../restore/restore.ts";
 
 export type Compression = "off" | "fast" | "default" | "best";
 
@@ -162,12 +162,16 @@ export interface RestoreOptions {
   /** Created when missing. Entries get their full paths below it; "/" restores in place. */
   readonly target: string;
   readonly overwrite?: OverwriteMode;
-  /** Remove what the image does not have from the directories that are restored. */
+  /**
+   * Remove what the image does not have from the directories that are restored, and directories with all that is in them where the
+   * image has something else.
+   */
   readonly delete?: boolean;
   /** With `delete`: also for an image that left things out on purpose or could not read some; else that is refused. */
   readonly deleteExcluded?: boolean;
   /** Read what was written and compare fingerprints. */
   readonly verify?: boolean;
+  /** Look at the target and tell what would be done there, with the same rules, and change nothing. */
   readonly dryRun?: boolean;
   /** How owners are found: by number as stored (for root, unless given), by name on this machine, or not at all (for others). */
   readonly owners?: "number" | "name" | "none";
@@ -176,17 +180,9 @@ export interface RestoreOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface RestoreReport {
+/** What was done; with `dryRun` what would be done, as far as a look at the target tells. */
+export interface RestoreReport extends RestoreOutcome {
   readonly imageId: string;
-  readonly plan: RestorePlan;
-  readonly restoredFiles: number;
-  readonly restoredBytes: number;
-  readonly skippedUnchanged: number;
-  readonly skippedExisting: number;
-  readonly deleted: number;
-  readonly verifiedFiles: number;
-  readonly problems: readonly RestoreProblem[];
-  readonly problemCount: number;
   readonly durationMs: number;
 }
 

@@ -5,12 +5,18 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { utf8 } from "../base/bytes.ts";
 import { ENTRY_CHARACTER_DEVICE } from "../formats/entry.ts";
+import type { EntryAttribute } from "../formats/entry.ts";
 import { ImageMaker, bodyOf, problemsOf, restore } from "./restore-harness.contract.ts";
 
 const maker = new ImageMaker();
 const mine = { userId: process.getuid?.() ?? 0, groupId: process.getgid?.() ?? 0 };
+const attributesNamed = (...names: readonly string[]): { attributes: EntryAttribute[] } => {
+  return { attributes: names.map((name) => ({ name: utf8(name), value: utf8("1") })) };
+};
 const root = maker.image(
   ["", maker.directory()],
+  ["attributes", maker.file("x", { ...mine, mode: 0o444, ...attributesNamed("trusted.t", "trusted.u", "user.v") })],
+  ["attributes too", maker.file("x", { ...mine, ...attributesNamed("trusted.t") })],
   ["closed", maker.directory({ ...mine, mode: 0o000 })],
   ["closed/inner", maker.directory({ ...mine, mode: 0o500 })],
   ["closed/inner/file", maker.file("closed", { ...mine, mode: 0o400 })],

@@ -19,7 +19,7 @@ export interface PresentAttributes {
   mode: number;
 }
 
-/** Once for each kind of refusal. */
+/** Hears of every refusal, of each entry: what is told is to be all that differs from the image. */
 export type RefusalListener = (action: string, code: string) => void;
 
 const SET_USER_ID = 0o4000;
@@ -38,8 +38,9 @@ export class AttributeSetter {
   readonly #tree: FileTree;
   readonly #owners: OwnerRules;
   readonly #onRefusal: RefusalListener;
-  #usersAreRefused = false;
-  readonly #refusedGroups = new Set<number>();
+  /** What the last attempts were refused with. It is tried again with each entry, for it may be different there. */
+  #userRefusal: string | undefined;
+  readonly #groupRefusals = new Map<number, string>();
 
   constructor(tree: FileTree, owners: OwnerRules, onRefusal: RefusalListener) {
     this.#tree = tree;
@@ -78,12 +79,11 @@ export class AttributeSetter {
       (body.mode & SPECIAL_BITS) !== 0;
     if (!isNew) setsMode = this.#removeOthers(handle, attributes) || setsMode;
     for (const attribute of attributes) {
-      this.#try(`set extended attribute ${namespaceOf(attribute.name)}`, () =>
-        this.#tree.setExtendedAttribute(handle, attribute),
-      );
+      this.#try(`set extended attribute ${textOf(attribute.name)}`, () => this.#tree.setExtendedAttribute(handle, attribute));
       setsMode = true;
     }
     const mode = this.#modeFor(body, present);
+    this.#tellMode(body, mode);
     if (!setsMode && mode === before) return;
     this.#try("set mode", () => this.#tree.setMode(handle, mode));
     present.mode = mode;
@@ -99,12 +99,14 @@ export class AttributeSetter {
   ): void {
     this.#setOwner(body, present, (user, group) => this.#tree.setOwnerAt(directory, name, user, group));
     for (const attribute of attributes) {
-      this.#try(`set extended attribute ${namespaceOf(attribute.name)}`, () =>
+      this.#try(`set extended attribute ${textOf(attribute.name)}`, () =>
         this.#tree.setExtendedAttributeAt(directory, name, attribute),
       );
     }
     if (body.kind !== ENTRY_SYMBOLIC_LINK) {
-      this.#try("set mode", () => this.#tree.setModeAt(directory, name, this.#modeFor(body, present)));
+      const mode = this.#modeFor(body, present);
+      this.#tellMode(body, mode);
+      this.#try("set mode", () => this.#tree.setModeAt(directory, name, mode));
     }
     const { seconds, nanoseconds } = body.modified;
     this.#try("set time", () => this.#tree.setModifiedTimeAt(directory, name, seconds, nanoseconds));
@@ -132,10 +134,19 @@ export class AttributeSetter {
     return found.length !== wanted.length || wanted.some((attribute) => !found.some((other) => isEqual(attribute, other)));
   }
 
-  #isRefused(body: EntryBody, present: PresentAttributes): boolean {
-    const userIsRight = this.wantedUser(body) === present.userId || this.#usersAreRefused;
+  /** Of an entry that is as good as it can be: in what it is not as the image has it. */
+  tellRefusals(body: EntryBody, present: PresentAttributes): void {
+    this.#tellMode(body, this.#modeFor(body, present));
+    if (!this.#owners.isSet) return;
     const group = this.wantedGroup(body);
-    return userIsRight && (group === present.groupId || this.#refusedGroups.has(group));
+    if (this.wantedUser(body) !== present.userId) this.#onRefusal("set owner", this.#userRefusal ?? "EPERM");
+    if (group !== present.groupId) this.#onRefusal("set group", this.#groupRefusals.get(group) ?? "EPERM");
+  }
+
+  #isRefused(body: EntryBody, present: PresentAttributes): boolean {
+    const userIsRight = this.wantedUser(body) === present.userId || this.#userRefusal !== undefined;
+    const group = this.wantedGroup(body);
+    return userIsRight && (group === present.groupId || this.#groupRefusals.has(group));
   }
 
   /** An ordinary user may give a file to one of his groups but not to another user. True when anything was changed. */
@@ -143,16 +154,16 @@ export class AttributeSetter {
     if (!this.#owners.isSet) return false;
     const user = this.wantedUser(body);
     const group = this.wantedGroup(body);
-    if (user !== present.userId && !this.#usersAreRefused) {
+    if (user !== present.userId) {
       const refusal = refusalOf(() => set(user, group));
       if (refusal === undefined) return this.#own(present, user, group);
-      this.#usersAreRefused = true;
+      this.#userRefusal = refusal;
       this.#onRefusal("set owner", refusal);
     }
-    if (group === present.groupId || this.#refusedGroups.has(group)) return false;
+    if (group === present.groupId) return false;
     const refusal = refusalOf(() => set(present.userId, group));
     if (refusal === undefined) return this.#own(present, present.userId, group);
-    this.#refusedGroups.add(group);
+    this.#groupRefusals.set(group, refusal);
     this.#onRefusal("set group", refusal);
     return false;
   }
@@ -169,8 +180,11 @@ export class AttributeSetter {
     if ((mode & SPECIAL_BITS) === 0) return mode;
     if (present.userId !== this.wantedUser(body)) mode &= ~SET_USER_ID;
     if (present.groupId !== this.wantedGroup(body)) mode &= ~SET_GROUP_ID;
-    if (mode !== body.mode) this.#onRefusal("keep setuid or setgid without the owner", "EPERM");
     return mode;
+  }
+
+  #tellMode(body: EntryBody, mode: number): void {
+    if (mode !== body.mode) this.#onRefusal("keep setuid or setgid without the owner", "EPERM");
   }
 
   /** True when one was removed. */
@@ -178,12 +192,15 @@ export class AttributeSetter {
     let removed = false;
     for (const found of this.#tree.extendedAttributes(handle)) {
       if (!isOurs(found) || wanted.some(({ name }) => Buffer.compare(name, found.name) === 0)) continue;
-      this.#try(`remove extended attribute ${namespaceOf(found.name)}`, () =>
-        this.#tree.removeExtendedAttribute(handle, found.name),
-      );
+      this.#try(`remove extended attribute ${textOf(found.name)}`, () => this.#tree.removeExtendedAttribute(handle, found.name));
       removed = true;
     }
     return removed;
+  }
+
+  /** What happened besides with an entry that is none of its content. */
+  tell(action: string, code: string): void {
+    this.#onRefusal(action, code);
   }
 
   #try(action: string, act: () => void): void {
@@ -211,12 +228,6 @@ function isOurs({ name }: ExtendedAttribute): boolean {
 
 function isEqual(a: ExtendedAttribute, b: ExtendedAttribute): boolean {
   return Buffer.compare(a.name, b.name) === 0 && Buffer.compare(a.value, b.value) === 0;
-}
-
-/** Enough to say what kind it is: "user", "security.capability", "system.posix_acl_access". */
-function namespaceOf(name: Uint8Array): string {
-  const text = textOf(name);
-  return text.startsWith("user.") || text.startsWith("trusted.") ? text.slice(0, text.indexOf(".")) : text;
 }
 
 /**

@@ -22,6 +22,7 @@ import type { SegmentLocation } from "../repository/repository.ts";
 import type { LargeFiles } from "./large-files.ts";
 import { PlanWindow } from "./plan-window.ts";
 import type { PlannedEntry, WindowLimits } from "./plan-window.ts";
+import type { Rehearsal } from "./rehearsal.ts";
 import type { RunContext } from "./run-context.ts";
 import { newSegmentPlace } from "./segment-places.ts";
 import type { SegmentPlace } from "./segment-places.ts";
@@ -64,8 +65,12 @@ export class ContentPlanner {
   readonly #pieces = new ByteWriter(16 * 1024);
   #limits: WindowLimits = FIRST_WINDOW;
 
-  constructor(context: RunContext, large: LargeFiles) {
+  readonly #rehearsal: Rehearsal | undefined;
+
+  /** With a rehearsal nothing is given to the threads, and what need not be written is not planned. */
+  constructor(context: RunContext, large: LargeFiles, rehearsal?: Rehearsal) {
     this.#context = context;
+    this.#rehearsal = rehearsal;
     this.#window = new PlanWindow(context.parts.places);
     this.#large = large;
   }
@@ -145,7 +150,7 @@ export class ContentPlanner {
   async #add(entry: EntryToPlan, body: EntryBody): Promise<void> {
     const attributes = attributePlaces(this.#context, body);
     if (body.kind !== ENTRY_FILE || body.sizeBytes === 0) {
-      this.#window.addBare(this.#planned(entry, attributes));
+      if (this.#rehearsal?.visit(entry) !== false) this.#window.addBare(this.#planned(entry, attributes));
       return;
     }
     if (body.sizeBytes > WHOLE_FILE_BYTES) return this.#large.add(this.#planned(entry, attributes), body, this.#window.isCounted);
@@ -170,6 +175,11 @@ export class ContentPlanner {
       const code = places.find(only.fingerprint, only.length, this.#place);
       return code === undefined ? this.#addSmall(entry, attributes) : this.#fail(entry, code, places.failure);
     }
+    if (this.#rehearsal !== undefined) {
+      const code = this.#findAll(references, body.sizeBytes);
+      if (code !== undefined) return this.#fail(entry, code);
+      if (!this.#rehearsal.visit(entry)) return;
+    }
     let position = 0;
     this.#pieces.clear();
     for (const reference of references) {
@@ -189,7 +199,21 @@ export class ContentPlanner {
     else this.#window.addWhole(planned, this.#pieces.peek(), this.#first, body.sizeBytes);
   }
 
+  /** What the planning of these would fail with. */
+  #findAll(references: readonly SegmentReference[], sizeBytes: number): string | undefined {
+    let position = 0;
+    for (const reference of references) {
+      if (reference.kind === "data") {
+        const code = this.#context.parts.places.find(reference.fingerprint, reference.length, this.#place);
+        if (code !== undefined) return code;
+      }
+      position += reference.length;
+    }
+    return position === sizeBytes ? undefined : "FORMAT_INVALID";
+  }
+
   #addSmall(entry: EntryToPlan, attributes: readonly SegmentLocation[]): void {
+    if (this.#rehearsal?.visit(entry) === false) return;
     if (this.#window.isCounted) this.#context.parts.counts.segments++;
     this.#window.addSmall(this.#planned(entry, attributes), this.#place);
   }

@@ -7,7 +7,8 @@ import type { FileHandle, FileTree, StatBuffer } from "../platform/file-tree.ts"
 import { ContentCheck } from "./content-check.ts";
 import type { DirectoryPath } from "./directory-path.ts";
 import type { DirectoryNote } from "./file-maker.ts";
-import { codeOfFailure, joinPath } from "./entry-writer.ts";
+import { codeOfFailure } from "./entry-writer.ts";
+import { joinPath } from "./entry-path.ts";
 import type { ContentFingerprinter } from "./parts.ts";
 import type { ResultWriter } from "./results.ts";
 import { readRecords } from "./tasks.ts";

@@ -7,7 +7,8 @@ import { comparePaths, isWithin } from "../model/path-order.ts";
 import { FileTreeError, KIND_DIRECTORY, KIND_SOCKET, KIND_UNKNOWN, newStatBuffer } from "../platform/file-tree.ts";
 import type { DirectoryHandle, DirectoryListing, FileTree } from "../platform/file-tree.ts";
 import { DirectoryPath } from "./directory-path.ts";
-import { codeOfFailure, joinPath } from "./entry-writer.ts";
+import { codeOfFailure } from "./entry-writer.ts";
+import { joinPath } from "./entry-path.ts";
 import type { EntryStream } from "./entry-stream.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { RunContext } from "./run-context.ts";
@@ -137,10 +138,12 @@ class DeletePass {
 
   #remove(frame: Frame, position: number): void {
     const { tree, context } = this.#parts;
-    const { counts, problems } = context.parts;
+    const { problems } = context.parts;
+    const { isDryRun } = context;
     const directory = this.#ways.open(frame.path, frame.path.length);
     const onProblem = (below: Uint8Array, code: string): void => problems.add(joinPath(frame.path, below), "delete", code);
-    counts.deleted += removeTree({ tree, onProblem }, directory, frame.listing.name(position));
+    const onRemoved = (below: Uint8Array): void => context.noteRemoved(joinPath(frame.path, below));
+    removeTree({ tree, isDryRun, onRemoved, onProblem }, directory, frame.listing.name(position));
   }
 
   /** False when there is no such directory. */

@@ -22,3 +22,13 @@ export function isEntryPath(path: Uint8Array, length: number): boolean {
   }
   return true;
 }
+
+/** `name` in `directory`; the empty directory is the root of what the paths are in. */
+export function joinPath(directory: Uint8Array, name: Uint8Array): Uint8Array {
+  if (directory.length === 0) return name;
+  const path = new Uint8Array(directory.length + 1 + name.length);
+  path.set(directory);
+  path[directory.length] = 0x2f;
+  path.set(name, directory.length + 1);
+  return path;
+}

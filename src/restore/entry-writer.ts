@@ -13,6 +13,7 @@ import type { AttributeSetter } from "./attributes.ts";
 import { BadPlace } from "./block-cache.ts";
 import type { BlockCache } from "./block-cache.ts";
 import type { DirectoryNote, FileMaker, NewFile } from "./file-maker.ts";
+import { joinPath } from "./entry-path.ts";
 import { judge } from "./in-the-way.ts";
 import type { DirectoryPath } from "./directory-path.ts";
 import type { OtherMaker } from "./other-maker.ts";
@@ -41,9 +42,16 @@ export interface EntryWriterParts {
   readonly blocks: BlockCache;
   readonly results: ResultWriter;
   readonly subject: Subject;
+  /** Hears of what had to give way in the subject's directory. */
+  readonly onRemoved: (path: Uint8Array) => void;
 }
 
-type Outcome = "restored" | "same" | "keep";
+type Outcome = "restored" | "replaced" | "same" | "keep";
+
+interface BegunFile {
+  readonly file: NewFile;
+  readonly replaces: boolean;
+}
 
 const NO_ATTRIBUTES: readonly EntryAttribute[] = [];
 
@@ -99,7 +107,12 @@ export class EntryWriter {
       totals.skippedExisting++;
       this.#parts.results.notRestored(entry.position);
     }
-    if (outcome !== "restored" || body.kind !== ENTRY_FILE) return;
+    if (outcome === "same" || outcome === "keep") return;
+    if (body.kind !== ENTRY_FILE) {
+      totals.restoredOthers++;
+      return;
+    }
+    if (outcome === "replaced") totals.replacedFiles++;
     totals.restoredFiles++;
     totals.restoredBytes += body.sizeBytes;
   }
@@ -119,8 +132,9 @@ export class EntryWriter {
     const isSmall = entry.offsetInBlock !== undefined;
     // A damaged segment is found out before anything is made, when that costs nothing.
     const content = isSmall && this.#block !== undefined && blocks.holds(this.#block) ? this.#content(entry, body) : undefined;
-    const file = this.#begin(directory, entry, body, attributes);
-    if (typeof file === "string") return file;
+    const begun = this.#begin(directory, entry, body, attributes);
+    if (typeof begun === "string") return begun;
+    const { file, replaces } = begun;
     try {
       if (isSmall) await this.#fillSmall(file, entry, body, content);
       else await this.#fill(file, entry, body);
@@ -129,7 +143,7 @@ export class EntryWriter {
       files.abandon(directory, file);
       throw error;
     }
-    return "restored";
+    return replaces ? "replaced" : "restored";
   }
 
   #begin(
@@ -137,32 +151,23 @@ export class EntryWriter {
     entry: EntryRecord,
     body: EntryBody,
     attributes: readonly EntryAttribute[],
-  ): NewFile | "same" | "keep" {
+  ): BegunFile | "same" | "keep" {
     const { files } = this.#parts;
     const { name, pieces } = entry;
     const isStaged = pieces.length > 0;
     if (!isStaged) {
       try {
-        return files.create(directory, name, body);
+        return { file: files.create(directory, name, body), replaces: false };
       } catch (error) {
         if (!(error instanceof FileTreeError) || error.code !== "EEXIST") throw error;
       }
     }
     let verdict = judge(this.#parts, directory, name, body, this.#stat);
-    if (verdict === "same" && !this.#adjust(directory, name, body, attributes)) verdict = "replace";
+    if (verdict === "same" && !files.adjust(directory, name, body, attributes)) verdict = "replace";
     if (verdict === "same" || verdict === "keep") return verdict;
-    return isStaged || verdict === "replace" ? files.createStaged(directory, body) : files.create(directory, name, body);
-  }
-
-  #adjust(directory: DirectoryHandle, name: Uint8Array, body: EntryBody, attributes: readonly EntryAttribute[]): boolean {
-    try {
-      return this.#parts.files.adjust(directory, name, body, attributes);
-    } catch (error) {
-      if (!(error instanceof FileTreeError) || error.code !== "EACCES") throw error;
-      // Its owner may not read it, but its content is right.
-      this.#parts.results.kindProblem(this.#parts.subject.path, "compare attributes", error.code);
-      return true;
-    }
+    const replaces = verdict === "replace";
+    const file = isStaged || replaces ? files.createStaged(directory, body) : files.create(directory, name, body);
+    return { file, replaces };
   }
 
   async #fillSmall(file: NewFile, entry: EntryRecord, body: EntryBody, content: Uint8Array | undefined): Promise<void> {
@@ -211,15 +216,6 @@ export class EntryWriter {
     if (isWholeBlock) this.#parts.results.badBlock(location, code);
     else this.#parts.results.badSegment(location, code);
   }
-}
-
-export function joinPath(directory: Uint8Array, name: Uint8Array): Uint8Array {
-  if (directory.length === 0) return name;
-  const path = new Uint8Array(directory.length + 1 + name.length);
-  path.set(directory);
-  path[directory.length] = 0x2f;
-  path.set(name, directory.length + 1);
-  return path;
 }
 
 /** The code of what the target or the entry itself failed with; anything else is thrown on. */

@@ -7,11 +7,12 @@
 
 import { textOf } from "../base/bytes.ts";
 import type { EntryAttribute, EntryBody } from "../formats/entry.ts";
-import { FileTreeError, newStatBuffer } from "../platform/file-tree.ts";
+import { FileTreeError, KIND_FILE, newStatBuffer } from "../platform/file-tree.ts";
 import type { DirectoryHandle, FileHandle, FileTree, StatBuffer } from "../platform/file-tree.ts";
 import type { AttributeSetter, PresentAttributes } from "./attributes.ts";
 import type { DirectoryPath } from "./directory-path.ts";
 import { isSameTime } from "./attributes.ts";
+import type { RunSettings } from "./run-settings.ts";
 
 /** What new entries of a directory have. */
 export interface Nature {
@@ -45,6 +46,7 @@ export interface NewFile {
 export interface FileMakerParts {
   readonly tree: FileTree;
   readonly setter: AttributeSetter;
+  readonly settings: RunSettings;
   readonly directories: DirectoryPath<DirectoryNote>;
   readonly temporaryName: () => Uint8Array;
 }
@@ -118,22 +120,80 @@ export class FileMaker {
 
   /**
    * A file that has the right size and time gets the owner, mode and extended attributes it should have. False when it must be
-   * replaced for that: it has turned out to be another, or it has further names, perhaps outside of the target.
+   * replaced for that: it has turned out to be another, or it has further names, perhaps outside of the target. A dry
+   * run only looks.
    */
   adjust(directory: DirectoryHandle, name: Uint8Array, body: EntryBody, attributes: readonly EntryAttribute[]): boolean {
-    const { tree, setter } = this.#parts;
+    const { tree, setter, settings } = this.#parts;
     const stat = this.#stat;
-    const handle = tree.openFileAt(directory, name);
+    const opened = this.#openForComparison(directory, name);
+    if (opened === undefined) return true;
+    const { handle, mode } = opened;
+    let isClosedAgain = mode === undefined;
     try {
       tree.statHandle(handle, stat);
+      if (mode !== undefined) stat.mode = mode;
       const isExact = tree.capabilities.nanosecondTimes;
       if (stat.kind !== body.kind || stat.sizeBytes !== body.sizeBytes || !isSameTime(stat, body.modified, isExact)) return false;
-      if (!setter.differs(handle, body, attributes, stat)) return true;
-      if (stat.linkCount > 1) return false;
-      setter.apply(handle, body, attributes, stat, false);
+      const differs = setter.differs(handle, body, attributes, stat);
+      if (differs && stat.linkCount > 1) return false;
+      if (settings.isDryRun) return true;
+      if (differs || (stat.linkCount === 1 && setter.changesOwner(body, stat))) {
+        isClosedAgain = true;
+        // What it has at the moment: so it gets the right one whatever it had.
+        if (mode !== undefined) stat.mode = (mode & OWNER_BITS) | OWNER_READS_AND_WRITES;
+        this.#apply(handle, body, attributes, stat);
+      } else setter.tellRefusals(body, stat);
       return true;
     } finally {
+      if (!isClosedAgain && mode !== undefined) ignoreFailure(() => tree.setMode(handle, mode));
       tree.close(handle);
+    }
+  }
+
+  /** An ordinary user sets attributes only of what he may write to, even when it is his own. */
+  #apply(handle: FileHandle, body: EntryBody, attributes: readonly EntryAttribute[], stat: StatBuffer): void {
+    const { tree, setter, settings } = this.#parts;
+    const isOurs = settings.userId !== 0 && stat.userId === settings.userId;
+    if (isOurs && (stat.mode & OWNER_READS_AND_WRITES) !== OWNER_READS_AND_WRITES) {
+      const mode = (stat.mode & OWNER_BITS) | OWNER_READS_AND_WRITES;
+      ignoreFailure(() => {
+        tree.setMode(handle, mode);
+        stat.mode = mode;
+      });
+    }
+    setter.apply(handle, body, attributes, stat, false);
+  }
+
+  /**
+   * Opens what is to be compared. A file that its owner has closed to himself (mode 0) is opened up for that, unless it has another name,
+   * perhaps outside of the target; `mode` is then the one to give back. Undefined when nothing but its size, time, owner and mode can be
+   * seen: a dry run leaves it at that, else it is told.
+   */
+  #openForComparison(
+    directory: DirectoryHandle,
+    name: Uint8Array,
+  ): { readonly handle: FileHandle; readonly mode: number | undefined } | undefined {
+    const { tree, setter, settings } = this.#parts;
+    const stat = this.#stat;
+    try {
+      return { handle: tree.openFileAt(directory, name), mode: undefined };
+    } catch (error) {
+      if (!(error instanceof FileTreeError) || error.code !== "EACCES") throw error;
+      if (settings.isDryRun) return undefined;
+      const isOurs = tree.statAt(directory, name, stat) && stat.userId === settings.userId && stat.linkCount === 1;
+      if (!isOurs || stat.kind !== KIND_FILE) {
+        setter.tell("compare attributes", error.code);
+        return undefined;
+      }
+    }
+    const { mode } = stat;
+    tree.setModeAt(directory, name, (mode & OWNER_BITS) | OWNER_READS_AND_WRITES);
+    try {
+      return { handle: tree.openFileAt(directory, name), mode };
+    } catch (error) {
+      ignoreFailure(() => tree.setModeAt(directory, name, mode));
+      throw error;
     }
   }
 

@@ -7,6 +7,7 @@ import { FileTreeError, KIND_DIRECTORY } from "../platform/file-tree.ts";
 import type { DirectoryHandle, FileTree, StatBuffer } from "../platform/file-tree.ts";
 import { isSameTime } from "./attributes.ts";
 import type { AttributeSetter } from "./attributes.ts";
+import type { DirectoryPath } from "./directory-path.ts";
 import { removeTree } from "./remove-tree.ts";
 import { isTemporaryName } from "./run-settings.ts";
 import type { RunSettings } from "./run-settings.ts";
@@ -17,12 +18,19 @@ import type { RunSettings } from "./run-settings.ts";
  */
 export type Verdict = "absent" | "same" | "keep" | "replace";
 
+export interface WayParts {
+  readonly tree: FileTree;
+  readonly settings: RunSettings;
+  /** Hears of each entry that had to give way; the path is that below the directory worked in. */
+  readonly onRemoved: (path: Uint8Array) => void;
+}
+
 /**
  * Judges what has the place of a restored entry that is no directory; removes a directory from it when that is allowed.
  * Throws TARGET_CONFLICT (as a FileTreeError) when it is not. `stat` holds what was found.
  */
 export function judge(
-  parts: { readonly tree: FileTree; readonly settings: RunSettings; readonly setter: AttributeSetter },
+  parts: WayParts & { readonly setter: AttributeSetter },
   directory: DirectoryHandle,
   name: Uint8Array,
   body: EntryBody,
@@ -32,8 +40,7 @@ export function judge(
   if (!tree.statAt(directory, name, stat)) return "absent";
   if (settings.overwrite === "never") return "keep";
   if (stat.kind === KIND_DIRECTORY) {
-    if (!settings.clearsTheWay) throw new FileTreeError("TARGET_CONFLICT", "replace directory");
-    clearTheWay(tree, directory, name);
+    replaceDirectory(parts, directory, name);
     return "absent";
   }
   if (settings.overwrite === "always") return "replace";
@@ -58,13 +65,62 @@ function isSame(
   return stat.nodeMajor === body.node?.major && stat.nodeMinor === body.node.minor;
 }
 
-/** Removes whatever has that name. Throws what stops it. */
-export function clearTheWay(tree: FileTree, directory: DirectoryHandle, name: Uint8Array): void {
+/**
+ * Removes a directory where something else belongs: an empty one gives way as any entry does, others only when whole trees may
+ * go. Throws TARGET_CONFLICT (as a FileTreeError) when they may not. Not for runs that never overwrite.
+ */
+export function replaceDirectory(parts: WayParts, directory: DirectoryHandle, name: Uint8Array): void {
+  if (!parts.settings.removesTrees && !isEmpty(parts.tree, directory, name))
+    throw new FileTreeError("TARGET_CONFLICT", "replace directory");
+  clearTheWay(parts, directory, name);
+}
+
+/**
+ * Removes what is no directory from where one belongs. A link may be there on purpose and lead to what was there, so
+ * the size and time that decide about files say nothing here. Throws TARGET_CONFLICT (as a FileTreeError) when it stays.
+ */
+export function replaceByDirectory(parts: WayParts, directory: DirectoryHandle, name: Uint8Array): void {
+  if (!givesWayToDirectory(parts.settings)) throw new FileTreeError("TARGET_CONFLICT", "make directory");
+  clearTheWay(parts, directory, name);
+}
+
+function givesWayToDirectory({ overwrite, removesTrees }: RunSettings): boolean {
+  return overwrite === "always" || removesTrees;
+}
+
+/** The directory at the target; in a dry run undefined where the restore would have made it by now. Throws as `ways.open` does. */
+export function openUnlessPlanned(
+  ways: DirectoryPath<unknown>,
+  settings: RunSettings,
+  path: Uint8Array,
+  length: number,
+): DirectoryHandle | undefined {
+  try {
+    return ways.open(path, length);
+  } catch (error) {
+    if (!settings.isDryRun || !(error instanceof FileTreeError)) throw error;
+    const isReplaced = (error.code === "ENOTDIR" || error.code === "ELOOP") && givesWayToDirectory(settings);
+    if (error.code === "ENOENT" || isReplaced) return undefined;
+    throw error;
+  }
+}
+
+function isEmpty(tree: FileTree, directory: DirectoryHandle, name: Uint8Array): boolean {
+  const handle = tree.openDirectoryAt(directory, name);
+  try {
+    return tree.listDirectory(handle).count === 0;
+  } finally {
+    tree.close(handle);
+  }
+}
+
+/** Throws what stops it. */
+function clearTheWay({ tree, settings, onRemoved }: WayParts, directory: DirectoryHandle, name: Uint8Array): void {
   let failure: string | undefined;
   const onProblem = (_: Uint8Array, code: string): void => {
     failure ??= code;
   };
-  removeTree({ tree, onProblem }, directory, name);
+  removeTree({ tree, isDryRun: settings.isDryRun, onRemoved, onProblem }, directory, name);
   if (failure !== undefined) throw new FileTreeError(failure, "remove what is in the way");
 }
 
@@ -74,9 +130,11 @@ export function removeLeftovers(
   directory: DirectoryHandle,
   onProblem: (name: Uint8Array, code: string) => void,
 ): void {
+  // Of the program's own, so nobody misses it.
+  const onRemoved = (): void => undefined;
   const listing = tree.listDirectory(directory);
   for (let position = 0; position < listing.count; position++) {
     const name = listing.name(position);
-    if (isTemporaryName(name)) removeTree({ tree, onProblem }, directory, name);
+    if (isTemporaryName(name)) removeTree({ tree, isDryRun: false, onRemoved, onProblem }, directory, name);
   }
 }

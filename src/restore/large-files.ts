@@ -12,7 +12,11 @@ import type { AttributeSetter } from "./attributes.ts";
 import type { DirectoryPath } from "./directory-path.ts";
 import type { DirectoryNote, FileMaker } from "./file-maker.ts";
 import { ignoreFailure } from "./file-maker.ts";
+import { joinPath } from "./entry-path.ts";
+import type { Subject } from "./entry-writer.ts";
 import { judge } from "./in-the-way.ts";
+import type { Verdict } from "./in-the-way.ts";
+import { Rehearsal } from "./rehearsal.ts";
 import type { PlannedEntry } from "./plan-window.ts";
 import type { RunContext } from "./run-context.ts";
 import type { RunSettings } from "./run-settings.ts";
@@ -21,13 +25,15 @@ import type { SegmentPlace } from "./segment-places.ts";
 import { PIECE_BYTES, TASK_FINISH, TASK_PART, writeEntryRecord, writePiece, writeStagedFile } from "./tasks.ts";
 import type { EntryToWrite, StagedFile } from "./tasks.ts";
 
-/** The side of the target; there is none when nothing is written. */
+/** The side of the target, of a run that writes. */
 export interface LargeFileTarget {
   readonly tree: FileTree;
   readonly settings: RunSettings;
   readonly setter: AttributeSetter;
   readonly files: FileMaker;
   readonly ways: DirectoryPath<DirectoryNote>;
+  /** What the setter tells of. */
+  readonly subject: Subject;
 }
 
 interface LargeFile {
@@ -35,6 +41,8 @@ interface LargeFile {
   readonly staged: StagedFile;
   /** For the record that finishes it; byte fields are its own. */
   readonly entry: EntryToWrite;
+  /** Something that is no directory stands in its place. */
+  readonly replaces: boolean;
   partsInFlight: number;
   isPlanned: boolean;
   failure: string | undefined;
@@ -54,21 +62,21 @@ const PARTS_PER_THREAD = 3;
 
 export class LargeFiles {
   readonly #context: RunContext;
-  readonly #target: LargeFileTarget | undefined;
+  readonly #target: LargeFileTarget | Rehearsal;
   readonly #stat: StatBuffer = newStatBuffer();
   readonly #place: SegmentPlace = newSegmentPlace();
   readonly #pieces = new ByteWriter(STRETCH_PIECES * PIECE_BYTES);
   readonly #unfinished = new Set<LargeFile>();
   #blocks = new Set<number>();
 
-  constructor(context: RunContext, target: LargeFileTarget | undefined) {
+  constructor(context: RunContext, target: LargeFileTarget | Rehearsal) {
     this.#context = context;
     this.#target = target;
   }
 
   /** Resolves when all stretches of the file are planned. Throws a HoldfastError when its list cannot be read. */
   async add(entry: PlannedEntry, body: EntryBody, countsPlan: boolean): Promise<void> {
-    if (this.#target === undefined) return this.#plan(entry, body, undefined, countsPlan);
+    if (this.#target instanceof Rehearsal) return this.#rehearse(this.#target, entry, body, countsPlan);
     let file: LargeFile | undefined;
     try {
       file = this.#begin(this.#target, entry, body);
@@ -87,6 +95,12 @@ export class LargeFiles {
     this.#unfinished.clear();
   }
 
+  /** Planned first, without being counted: a file that cannot be read does not get as far as the target. */
+  async #rehearse(rehearsal: Rehearsal, entry: PlannedEntry, body: EntryBody, countsPlan: boolean): Promise<void> {
+    const isReadable = await this.#plan(entry, body, undefined, false);
+    if (isReadable && rehearsal.visit(entry) && countsPlan) await this.#plan(entry, body, undefined, true);
+  }
+
   // --- beginning -----------------------------------------------------------------------------
 
   #begin(target: LargeFileTarget, entry: PlannedEntry, body: EntryBody): LargeFile | undefined {
@@ -95,7 +109,13 @@ export class LargeFiles {
     const name = path.subarray(entry.nameStart);
     const directoryPath = path.subarray(0, Math.max(0, entry.nameStart - 1));
     const directory = target.ways.open(directoryPath, directoryPath.length);
-    if (this.#isThere(target, directory, name, entry, body)) return undefined;
+    target.subject.directory = directoryPath;
+    target.subject.name = name;
+    const verdict = this.#judge(target, directory, directoryPath, name, body);
+    if (verdict === "same" || verdict === "keep") {
+      this.#countExisting(verdict, entry, body);
+      return undefined;
+    }
     const created = files.createStaged(directory, body);
     try {
       tree.setSize(created.handle, body.sizeBytes);
@@ -110,33 +130,41 @@ export class LargeFiles {
     const staged = { directory: directoryPath, name: created.name, inodeLow, inodeHigh, deviceMajor, deviceMinor };
     const { position, attributes } = entry;
     const record = { position, name, body: new Uint8Array(entry.body), offsetInBlock: undefined, pieces: undefined, attributes };
-    const file = { path, staged, entry: record, partsInFlight: 0, isPlanned: false, failure: undefined };
+    const replaces = verdict === "replace";
+    const file = { path, staged, entry: record, replaces, partsInFlight: 0, isPlanned: false, failure: undefined };
     this.#unfinished.add(file);
     return file;
   }
 
-  /** Counts it when it is. */
-  #isThere(target: LargeFileTarget, directory: DirectoryHandle, name: Uint8Array, entry: PlannedEntry, body: EntryBody): boolean {
+  #judge(
+    { tree, settings, setter, files }: LargeFileTarget,
+    directory: DirectoryHandle,
+    directoryPath: Uint8Array,
+    name: Uint8Array,
+    body: EntryBody,
+  ): Verdict {
+    const onRemoved = (below: Uint8Array): void => this.#context.noteRemoved(joinPath(directoryPath, below));
+    const verdict = judge({ tree, settings, setter, onRemoved }, directory, name, body, this.#stat);
+    // Attributes that are stored elsewhere would have to be read first; whoever set the time has set them before.
+    if (verdict !== "same" || body.storedAttributes !== undefined) return verdict;
+    return files.adjust(directory, name, body, body.attributes ?? []) ? "same" : "replace";
+  }
+
+  #countExisting(verdict: "same" | "keep", entry: PlannedEntry, body: EntryBody): void {
     const { counts } = this.#context.parts;
-    const verdict = judge(target, directory, name, body, this.#stat);
-    const attributes = body.attributes ?? [];
-    // Those that are stored elsewhere would have to be read first; whoever set the time has set them before.
-    const isSame =
-      verdict === "same" && (body.storedAttributes !== undefined || target.files.adjust(directory, name, body, attributes));
-    if (!isSame && verdict !== "keep") return false;
     counts.filesDone++;
     counts.bytesDone += body.sizeBytes;
-    if (isSame) counts.skippedUnchanged++;
+    if (verdict === "same") counts.skippedUnchanged++;
     else {
       counts.skippedExisting++;
       this.#context.notRestored.add(entry.position);
     }
-    return true;
   }
 
   // --- stretches -----------------------------------------------------------------------------
 
-  async #plan(entry: PlannedEntry, body: EntryBody, file: LargeFile | undefined, countsPlan: boolean): Promise<void> {
+  /** False when the content cannot be read, which has then been told. */
+  async #plan(entry: PlannedEntry, body: EntryBody, file: LargeFile | undefined, countsPlan: boolean): Promise<boolean> {
     const { source, places } = this.#context.parts;
     let position = 0;
     let inStretch = 0;
@@ -178,21 +206,23 @@ export class LargeFiles {
     this.#pieces.clear();
     if (file === undefined) {
       if (failure !== undefined) this.#context.fail(entry.path.subarray(0, entry.pathLength), entry.position, failure, detail);
-      return;
+      return failure === undefined;
     }
     file.failure ??= failure;
     file.detail ??= detail;
     file.isPlanned = true;
     this.#finishIfDone(file);
+    return file.failure === undefined;
   }
 
   #count(): void {
-    const { counts } = this.#context.parts;
+    const { counts, places } = this.#context.parts;
     counts.segments++;
     const key = this.#place.container * 0x1_0000_0000 + this.#place.blockOffset;
     if (this.#blocks.has(key)) return;
     this.#blocks.add(key);
     counts.storedBytes += this.#place.storedLength;
+    places.noteNeeded(this.#place.container);
   }
 
   async #dispatch(file: LargeFile, pieces: Uint8Array): Promise<void> {
@@ -259,14 +289,17 @@ export class LargeFiles {
       bytes: task.bytes,
       done: (results) => {
         this.#unfinished.delete(file);
+        const { counts } = this.#context.parts;
+        const before = counts.restoredFiles;
         task.done(results);
+        if (file.replaces) counts.replacedFiles += counts.restoredFiles - before;
       },
     });
   }
 
   #remove({ staged }: LargeFile): void {
     const target = this.#target;
-    if (target === undefined) return;
+    if (target instanceof Rehearsal) return;
     ignoreFailure(() => target.tree.removeAt(target.ways.open(staged.directory, staged.directory.length), staged.name));
   }
 }

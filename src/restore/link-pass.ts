@@ -5,7 +5,7 @@ import { ENTRY_DIRECTORY, ENTRY_FILE, PART_HARD_LINK, readEntryBody } from "../f
 import type { EntryBody } from "../formats/entry.ts";
 import { viewOf } from "../base/bytes.ts";
 import { nameStartOf } from "../model/path-order.ts";
-import { FileTreeError, KIND_DIRECTORY, KIND_FILE, newStatBuffer } from "../platform/file-tree.ts";
+import { KIND_DIRECTORY, KIND_FILE, newStatBuffer } from "../platform/file-tree.ts";
 import type { DirectoryHandle, FileTree } from "../platform/file-tree.ts";
 import { isSameTime } from "./attributes.ts";
 import type { ContentPlanner, EntryToPlan } from "./content-planner.ts";
@@ -13,20 +13,28 @@ import { DirectoryPath } from "./directory-path.ts";
 import { codeOfFailure } from "./entry-writer.ts";
 import { LinkGroups } from "./hard-links.ts";
 import type { WantedPath } from "./image-selection.ts";
-import { clearTheWay } from "./in-the-way.ts";
+import { openUnlessPlanned, replaceDirectory } from "./in-the-way.ts";
+import { joinPath } from "./entry-path.ts";
+import type { Rehearsal } from "./rehearsal.ts";
 import type { RunContext } from "./run-context.ts";
 import type { RunSettings } from "./run-settings.ts";
 
 export interface LinkPassParts {
   readonly context: RunContext;
   readonly tree: FileTree;
-  readonly root: DirectoryHandle;
+  /** Undefined when a dry run has no target yet. */
+  readonly root: DirectoryHandle | undefined;
   readonly settings: RunSettings;
   readonly planner: ContentPlanner;
   readonly temporaryName: () => Uint8Array;
+  /** Of a dry run. */
+  readonly rehearsal?: Rehearsal;
 }
 
-type LinkOutcome = "linked" | "same" | "keep" | "copy";
+type LinkOutcome = "linked" | "replaced" | "same" | "keep" | "copy";
+
+/** Where the first name is; "planned" when a dry run would have made it by now. */
+type FirstName = { readonly directory: DirectoryHandle; readonly name: Uint8Array } | "planned";
 
 const ENTRIES_PER_TURN = 512;
 
@@ -47,20 +55,22 @@ export function mayHaveLinks(kind: number, body: Uint8Array): boolean {
 class LinkPass {
   readonly #parts: LinkPassParts;
   readonly #groups = new LinkGroups(true);
-  readonly #firsts: DirectoryPath;
-  readonly #others: DirectoryPath;
+  readonly #firsts: DirectoryPath | undefined;
+  readonly #others: DirectoryPath | undefined;
   readonly #first = newStatBuffer();
   readonly #found = newStatBuffer();
+  readonly #plannedFirsts = new Set<string>();
 
   constructor(parts: LinkPassParts) {
     this.#parts = parts;
-    this.#firsts = new DirectoryPath(parts.tree, parts.root);
-    this.#others = new DirectoryPath(parts.tree, parts.root);
+    const { tree, root } = parts;
+    this.#firsts = root === undefined ? undefined : new DirectoryPath(tree, root);
+    this.#others = root === undefined ? undefined : new DirectoryPath(tree, root);
   }
 
   close(): void {
-    this.#firsts.close();
-    this.#others.close();
+    this.#firsts?.close();
+    this.#others?.close();
   }
 
   async run(wanted: readonly WantedPath[]): Promise<void> {
@@ -93,7 +103,10 @@ class LinkPass {
       return;
     }
     const firstName = this.#groups.firstNameOf(body, () => path.slice());
-    if (firstName === undefined) return;
+    if (firstName === undefined) {
+      if (this.#parts.rehearsal?.planned.has(entry.position) === true) this.#plannedFirsts.add(keyOf(path));
+      return;
+    }
     const { counts } = context.parts;
     try {
       const outcome = this.#link(firstName, path, body);
@@ -102,7 +115,11 @@ class LinkPass {
         return await planner.add(entry, body);
       }
       const isFile = body.kind === ENTRY_FILE;
-      if (outcome === "linked" && isFile) counts.restoredFiles++;
+      if (outcome === "linked" || outcome === "replaced") {
+        if (isFile) counts.restoredFiles++;
+        else counts.restoredOthers++;
+      }
+      if (outcome === "replaced" && isFile) counts.replacedFiles++;
       if (outcome === "same" && isFile) counts.skippedUnchanged++;
       if (outcome === "keep") {
         counts.skippedExisting++;
@@ -115,39 +132,43 @@ class LinkPass {
   }
 
   #link(firstPath: Uint8Array, path: Uint8Array, body: EntryBody): LinkOutcome {
-    const { tree, settings } = this.#parts;
+    const { context, tree, settings } = this.#parts;
     const nameStart = nameStartOf(path, path.length);
     const name = path.subarray(nameStart);
-    const directory = this.#others.open(path, Math.max(0, nameStart - 1));
-    const first = this.#findFirst(firstPath, body);
-    const isThere = tree.statAt(directory, name, this.#found);
-    if (isThere && first !== undefined && isSameEntry(this.#first, this.#found)) return "same";
+    const directoryPath = path.subarray(0, Math.max(0, nameStart - 1));
+    const ways = this.#others;
+    const directory = ways && openUnlessPlanned(ways, settings, directoryPath, directoryPath.length);
+    const first = this.#plannedFirsts.has(keyOf(firstPath)) ? "planned" : this.#findFirst(firstPath, body);
+    const isThere = directory !== undefined && tree.statAt(directory, name, this.#found);
+    if (isThere && first !== undefined && first !== "planned" && isSameEntry(this.#first, this.#found)) return "same";
     if (isThere && settings.overwrite === "never") return "keep";
     if (first === undefined) return "copy";
     if (isThere && this.#found.kind === KIND_DIRECTORY) {
-      if (!settings.clearsTheWay) throw new FileTreeError("TARGET_CONFLICT", "replace directory");
-      clearTheWay(tree, directory, name);
+      const onRemoved = (below: Uint8Array): void => context.noteRemoved(joinPath(directoryPath, below));
+      replaceDirectory({ tree, settings, onRemoved }, directory, name);
     }
     const isReplaced = isThere && this.#found.kind !== KIND_DIRECTORY;
+    if (directory === undefined || first === "planned" || settings.isDryRun) return isReplaced ? "replaced" : "linked";
     const made = isReplaced ? this.#parts.temporaryName() : name;
     try {
       tree.makeLinkAt(first.directory, first.name, directory, made);
     } catch (error) {
       // No links on this file system, or no more to this file.
-      this.#parts.context.parts.problems.addKind(path, "make hard link, restored a copy", codeOfFailure(error));
+      context.parts.problems.add(path, "make hard link, restored a copy", codeOfFailure(error));
       return "copy";
     }
     if (isReplaced) tree.renameAt(directory, made, directory, name);
-    return "linked";
+    return isReplaced ? "replaced" : "linked";
   }
 
   /** Undefined when the first name is not the file that the image has: it could not be restored, or was left as it is. */
-  #findFirst(path: Uint8Array, body: EntryBody): { readonly directory: DirectoryHandle; readonly name: Uint8Array } | undefined {
+  #findFirst(path: Uint8Array, body: EntryBody): FirstName | undefined {
     const { tree } = this.#parts;
     const nameStart = nameStartOf(path, path.length);
     const name = path.subarray(nameStart);
     try {
-      const directory = this.#firsts.open(path, Math.max(0, nameStart - 1));
+      const directory = this.#firsts?.open(path, Math.max(0, nameStart - 1));
+      if (directory === undefined) return undefined;
       const stat = this.#first;
       if (!tree.statAt(directory, name, stat)) return undefined;
       const isRestored =
@@ -161,6 +182,10 @@ class LinkPass {
       return undefined;
     }
   }
+}
+
+function keyOf(path: Uint8Array): string {
+  return Buffer.from(path).toString("latin1");
 }
 
 function isSameEntry(a: ReturnType<typeof newStatBuffer>, b: ReturnType<typeof newStatBuffer>): boolean {

@@ -9,7 +9,10 @@ import type { DirectoryHandle, FileTree, StatBuffer } from "../platform/file-tre
 import type { FileMaker, FileMakerParts } from "./file-maker.ts";
 import { ignoreFailure, natureOf } from "./file-maker.ts";
 import { judge } from "./in-the-way.ts";
+import type { WayParts } from "./in-the-way.ts";
 import type { RunSettings } from "./run-settings.ts";
+
+export type OtherMakerParts = FileMakerParts & WayParts;
 
 export type OtherOutcome = "made" | "same" | "keep";
 
@@ -17,16 +20,16 @@ const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 
 export class OtherMaker {
-  readonly #parts: FileMakerParts;
+  readonly #parts: OtherMakerParts;
   readonly #tree: FileTree;
   readonly #settings: RunSettings;
   readonly #files: FileMaker;
   readonly #stat: StatBuffer = newStatBuffer();
 
-  constructor(parts: FileMakerParts, settings: RunSettings, files: FileMaker) {
+  constructor(parts: OtherMakerParts, files: FileMaker) {
     this.#parts = parts;
     this.#tree = parts.tree;
-    this.#settings = settings;
+    this.#settings = parts.settings;
     this.#files = files;
   }
 
@@ -34,8 +37,8 @@ export class OtherMaker {
   make(directory: DirectoryHandle, name: Uint8Array, body: EntryBody, attributes: readonly EntryAttribute[]): OtherOutcome {
     const isExposed = this.#isExposed(directory);
     if (!isExposed && this.#makeNew(directory, name, body, attributes)) return "made";
-    const { tree, setter } = this.#parts;
-    const verdict = judge({ tree, settings: this.#settings, setter }, directory, name, body, this.#stat);
+    const { tree } = this.#parts;
+    const verdict = judge(this.#parts, directory, name, body, this.#stat);
     if (verdict === "same" || verdict === "keep") return verdict;
     if (isExposed) {
       this.#makePrivately(directory, name, body, attributes);

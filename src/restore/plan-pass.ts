@@ -15,7 +15,7 @@ import type { TargetDirectories } from "./target-directories.ts";
 
 const ENTRIES_PER_TURN = 256;
 
-/** Without directories nothing is made. */
+/** Without directories, as when a dry run has no target yet, all would have to be made. */
 export class PlanPass {
   /** The image has files with several names, of which only the first has been planned. */
   hasLinks = false;
@@ -54,7 +54,8 @@ export class PlanPass {
       this.#directories?.follow(path, pathLength, stream.nameStart);
       if (kind === ENTRY_DIRECTORY) {
         counts.directories++;
-        this.#directories?.make(path, pathLength, stream.nameStart, position);
+        const isMade = this.#directories?.make(path, pathLength, stream.nameStart, position) ?? pathLength > 0;
+        if (isMade) counts.madeDirectories++;
         return undefined;
       }
     } catch (error) {

@@ -93,7 +93,7 @@ export class PlanWindow {
     const identity = new Uint8Array(BLOCK_IDENTITY_BYTES) as Uint8Array as BlockIdentity;
     identity.set(place.identity);
     this.#units.set(key, { key, place: { ...place, identity }, entries: [packed] });
-    if (this.isCounted) this.#storedBytes += place.storedLength;
+    if (this.isCounted) this.#countBlock(place);
   }
 
   /** A file of several pieces, packed one after the other; `first` is the place of the first of them. */
@@ -107,7 +107,12 @@ export class PlanWindow {
     const key = place.container * BLOCK_KEY + place.blockOffset;
     if (this.#blocksOfWholes.has(key)) return;
     this.#blocksOfWholes.add(key);
-    if (this.isCounted) this.#storedBytes += place.storedLength;
+    if (this.isCounted) this.#countBlock(place);
+  }
+
+  #countBlock({ container, storedLength }: SegmentPlace): void {
+    this.#storedBytes += storedLength;
+    this.#places.noteNeeded(container);
   }
 
   /** The tasks, in the order of containers; the window is empty afterwards. */

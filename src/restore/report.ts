@@ -39,15 +39,24 @@ export interface RestoreProgress {
   readonly currentPath: string;
 }
 
+/** Of a dry run: what the restore would do, as far as that can be seen beforehand. */
 export interface RestoreOutcome {
   readonly plan: RestorePlan;
   readonly restoredFiles: number;
   readonly restoredBytes: number;
+  /** So many of the restored files stand where something else was. */
+  readonly replacedFiles: number;
+  /** Links, FIFOs, devices. */
+  readonly restoredOthers: number;
+  readonly madeDirectories: number;
   readonly skippedUnchanged: number;
   readonly skippedExisting: number;
+  /** Entries that were removed: those that the image lacks, and directories that had to give way with what was in them. */
   readonly deleted: number;
+  /** Their paths as the image would have them, for people: the first 1,000 in the order of their text. */
+  readonly removed: readonly string[];
   readonly verifiedFiles: number;
-  /** The first of them. */
+  /** The first 1,000 in the order of paths. */
   readonly problems: readonly RestoreProblem[];
   readonly problemCount: number;
 }
@@ -64,6 +73,9 @@ export interface RestoreCounts {
   bytesDone: number;
   restoredFiles: number;
   restoredBytes: number;
+  replacedFiles: number;
+  restoredOthers: number;
+  madeDirectories: number;
   skippedUnchanged: number;
   skippedExisting: number;
   deleted: number;
@@ -82,6 +94,9 @@ export function newRestoreCounts(): RestoreCounts {
     bytesDone: 0,
     restoredFiles: 0,
     restoredBytes: 0,
+    replacedFiles: 0,
+    restoredOthers: 0,
+    madeDirectories: 0,
     skippedUnchanged: 0,
     skippedExisting: 0,
     deleted: 0,
@@ -94,31 +109,56 @@ export function shownPath(path: Uint8Array): string {
   return `/${textOf(path)}`;
 }
 
-/** More are counted and told to the listener, but not kept: a full disk makes one for every file. */
-const PROBLEMS_KEPT = 1_000;
+/** More are counted and told to the listener, but not kept: a full disk makes a problem for every file. */
+const KEPT = 1_000;
+
+/**
+ * The first of many in their order, whatever the order in which they come: threads report as they get on, and what a person
+ * reads is to be the same in two runs that do the same.
+ */
+export class FirstOfMany<Item> {
+  #items: Item[] = [];
+  readonly #compare: (a: Item, b: Item) => number;
+
+  constructor(compare: (a: Item, b: Item) => number) {
+    this.#compare = compare;
+  }
+
+  get kept(): readonly Item[] {
+    return this.#items.toSorted(this.#compare).slice(0, KEPT);
+  }
+
+  add(item: Item): void {
+    this.#items.push(item);
+    if (this.#items.length >= 2 * KEPT) this.#items = [...this.kept];
+  }
+}
 
 export class ProblemList {
-  readonly kept: RestoreProblem[] = [];
   count = 0;
+  readonly #first = new FirstOfMany<RestoreProblem>(compareProblems);
   readonly #listener: ((problem: RestoreProblem) => void) | undefined;
-  readonly #kinds = new Set<string>();
 
   constructor(listener?: (problem: RestoreProblem) => void) {
     this.#listener = listener;
   }
 
+  get kept(): readonly RestoreProblem[] {
+    return this.#first.kept;
+  }
+
   add(path: Uint8Array, action: string, code: string, detail?: string): void {
     const problem = { path: shownPath(path), action, code, ...(detail === undefined ? {} : { detail }) };
     this.count++;
-    if (this.kept.length < PROBLEMS_KEPT) this.kept.push(problem);
+    this.#first.add(problem);
     this.#listener?.(problem);
   }
+}
 
-  /** For what concerns nearly every entry once it concerns one, as owners for an ordinary user: only the first of a kind. */
-  addKind(path: Uint8Array, action: string, code: string): void {
-    const kind = `${code} ${action}`;
-    if (this.#kinds.has(kind)) return;
-    this.#kinds.add(kind);
-    this.add(path, action, code);
-  }
+function compareProblems(a: RestoreProblem, b: RestoreProblem): number {
+  return compareTexts(a.path, b.path) || compareTexts(a.action, b.action) || compareTexts(a.code, b.code);
+}
+
+export function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -150,18 +150,24 @@ describe("what is there already", () => {
       mkdirSync(join(target, "link"));
       writeFileSync(join(target, "sub"), "a file in the way of a directory");
       const outcome = await restore(maker.repository, root, target, { ...settings, completePaths: [utf8("/")] });
-      if ("delete" in settings || settings.overwrite === "always") {
+      if ("delete" in settings) {
         assert.deepEqual(problemsOf(outcome), []);
         assert.deepEqual(paths(target), ["file", "link", "sub", "sub/file"]);
         assert.equal(contentOf(join(target, "file")), "content");
+        assert.deepEqual(
+          [outcome.deleted, outcome.removed],
+          [5, ["/file", "/file/with", "/file/with/something", "/link", "/sub"]],
+        );
+      } else if (settings.overwrite === "always") {
+        // What is in a directory is not part of what "always" replaces; an empty one has nothing to lose.
+        assert.deepEqual(problemsOf(outcome), ["/file: restore TARGET_CONFLICT"]);
+        assert.deepEqual(paths(target), ["file", "file/with", "file/with/something", "link", "sub", "sub/file"]);
+        assert.deepEqual([outcome.deleted, outcome.removed], [2, ["/link", "/sub"]]);
       } else {
-        const inTheWay = [
-          "/file: restore TARGET_CONFLICT",
-          "/link: restore TARGET_CONFLICT",
-          "/sub/file: restore ENOTDIR",
-          "/sub: restore TARGET_CONFLICT",
-        ];
-        assert.deepEqual(problemsOf(outcome), settings.overwrite === "never" ? inTheWay.slice(2) : inTheWay);
+        const inTheWay = ["/file: restore TARGET_CONFLICT", "/sub/file: restore ENOTDIR", "/sub: restore TARGET_CONFLICT"];
+        assert.deepEqual(problemsOf(outcome), settings.overwrite === "never" ? inTheWay.slice(1) : inTheWay);
+        assert.deepEqual(outcome.removed, settings.overwrite === "never" ? [] : ["/link"]);
+        assert.equal(lstatSync(join(target, "link")).isSymbolicLink(), settings.overwrite !== "never");
         assert.deepEqual(paths(target), ["file", "file/with", "file/with/something", "link", "sub"]);
       }
     }

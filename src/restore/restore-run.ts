@@ -17,25 +17,27 @@ import { AttributeSetter } from "./attributes.ts";
 import { restoreAttributes } from "./attribute-pass.ts";
 import { ContentPlanner } from "./content-planner.ts";
 import { deleteOthers } from "./delete-pass.ts";
-import { codeOfFailure } from "./entry-writer.ts";
+import { Subject, codeOfFailure } from "./entry-writer.ts";
 import { isInImage } from "./entry-stream.ts";
 import { FileMaker } from "./file-maker.ts";
 import { removeLeftovers } from "./in-the-way.ts";
 import { commonPaths, entryPathOf, outermostPaths, wantedPaths } from "./image-selection.ts";
 import type { WantedPath } from "./image-selection.ts";
 import { LargeFiles } from "./large-files.ts";
+import type { LargeFileTarget } from "./large-files.ts";
 import { restoreLinks } from "./link-pass.ts";
 import type { OwnerRules } from "./owners.ts";
 import { PlanPass } from "./plan-pass.ts";
 import type { RestoreThread, SegmentLookup } from "./parts.ts";
+import { Rehearsal } from "./rehearsal.ts";
 import { ProblemList, newRestoreCounts } from "./report.ts";
 import type { OverwriteMode, RestoreOutcome, RestoreProblem, RestoreProgress } from "./report.ts";
 import { RunContext } from "./run-context.ts";
 import { encodeBegin, temporaryNames, temporaryPrefix } from "./run-settings.ts";
-import type { RunSettings } from "./run-settings.ts";
+import type { RunSettings, TargetIdentity } from "./run-settings.ts";
 import { SegmentPlaces } from "./segment-places.ts";
 import { TargetDirectories } from "./target-directories.ts";
-import { openOrMakeTarget } from "./target.ts";
+import { openOrMakeTarget, openTargetAsFound } from "./target.ts";
 import type { OpenedTarget } from "./target.ts";
 import { TaskPool } from "./task-pool.ts";
 import { TASK_END } from "./tasks.ts";
@@ -86,7 +88,7 @@ export class Restore {
   }
 
   /**
-   * Restores, or with `dryRun` only plans. Problems with single entries are in the outcome and stop nothing. Throws USAGE or
+   * Restores, or with `dryRun` only looks and tells what it would do. Problems with single entries are in the outcome and stop nothing. Throws USAGE or
    * PATH_NOT_IN_IMAGE before anything is touched, TARGET_WRITE_FAILED when the target cannot be used, INTERRUPTED, and
    * what a thread failed with.
    */
@@ -100,7 +102,7 @@ export class Restore {
     const context = this.#context(options);
     const wanted = wantedPaths(selected);
     if (options.dryRun === true) {
-      await this.#planOnly(context, wanted);
+      await this.#rehearse(context, options, wanted, commonPaths(selected, complete));
     } else {
       const target = openOrMakeTarget(this.#parts.tree, options.target);
       try {
@@ -130,10 +132,35 @@ export class Restore {
     });
   }
 
-  async #planOnly(context: RunContext, wanted: readonly WantedPath[]): Promise<void> {
-    context.begin("plan");
-    const planner = new ContentPlanner(context, new LargeFiles(context, undefined));
-    await new PlanPass(context, planner, undefined).run(wanted);
+  /** The passes that decide, with the rules of a run that writes. */
+  async #rehearse(
+    context: RunContext,
+    options: RestoreRunOptions,
+    wanted: readonly WantedPath[],
+    scopes: readonly Uint8Array[],
+  ): Promise<void> {
+    const { tree } = this.#parts;
+    const target = openTargetAsFound(tree, options.target);
+    const root = target?.handle;
+    const settings = settingsOf(this.#parts, options, target?.identity ?? { ...NO_TARGET, path: options.target });
+    const rehearsal = new Rehearsal({ context, tree, settings, root });
+    const onRemoved = (path: Uint8Array): void => context.noteRemoved(path);
+    const directories = root === undefined ? undefined : new TargetDirectories(tree, root, settings, onRemoved);
+    try {
+      context.begin("plan");
+      const planner = new ContentPlanner(context, new LargeFiles(context, rehearsal), rehearsal);
+      const plan = new PlanPass(context, planner, directories);
+      await plan.run(wanted);
+      const temporaryName = (): Uint8Array => new Uint8Array(0);
+      if (plan.hasLinks) await restoreLinks({ context, tree, root, settings, planner, temporaryName, rehearsal }, wanted);
+      if (root === undefined || scopes.length === 0) return;
+      context.begin("delete");
+      await deleteOthers({ context, tree, root }, scopes);
+    } finally {
+      rehearsal.close();
+      directories?.close();
+      if (root !== undefined) tree.close(root);
+    }
   }
 }
 
@@ -151,15 +178,7 @@ class Run {
     this.#context = context;
     this.#options = options;
     this.#target = target;
-    const overwrite = options.overwrite ?? "if-changed";
-    this.#settings = {
-      overwrite,
-      clearsTheWay: overwrite === "always" || (overwrite === "if-changed" && options.delete === true),
-      owners: options.owners,
-      userId: parts.userId,
-      temporaryPrefix: temporaryPrefix(parts.random),
-      target: target.identity,
-    };
+    this.#settings = settingsOf(parts, options, target.identity);
     this.#temporaryName = temporaryNames(this.#settings.temporaryPrefix, 0);
   }
 
@@ -167,7 +186,7 @@ class Run {
     const { tree } = this.#parts;
     const { handle } = this.#target;
     const { pool } = this.#context.parts;
-    const directories = new TargetDirectories(tree, handle, this.#settings);
+    const directories = new TargetDirectories(tree, handle, this.#settings, (path) => this.#context.noteRemoved(path));
     const large = new LargeFiles(this.#context, this.#largeFileTarget(directories));
     pool.begin((thread) => encodeBegin(this.#settings, thread + 1));
     try {
@@ -219,16 +238,31 @@ class Run {
     removeLeftovers(tree, this.#target.handle, (name, code) => problems.add(name, "remove leftover", code));
   }
 
-  #largeFileTarget(directories: TargetDirectories): ConstructorParameters<typeof LargeFiles>[1] {
+  #largeFileTarget(directories: TargetDirectories): LargeFileTarget {
     const { tree } = this.#parts;
     const { problems } = this.#context.parts;
-    const { path } = this.#target.identity;
     const settings = this.#settings;
-    const setter = new AttributeSetter(tree, settings.owners, (action, code) => problems.addKind(path.subarray(1), action, code));
+    const subject = new Subject();
+    const setter = new AttributeSetter(tree, settings.owners, (action, code) => problems.add(subject.path, action, code));
     const { ways } = directories;
-    const files = new FileMaker({ tree, setter, directories: ways, temporaryName: this.#temporaryName });
-    return { tree, settings, setter, files, ways };
+    const files = new FileMaker({ tree, setter, settings, directories: ways, temporaryName: this.#temporaryName });
+    return { tree, settings, setter, files, ways, subject };
   }
+}
+
+const NO_TARGET = { inodeLow: 0, inodeHigh: 0, deviceMajor: 0, deviceMinor: 0 };
+
+function settingsOf(parts: RestoreParts, options: RestoreRunOptions, target: TargetIdentity): RunSettings {
+  const overwrite = options.overwrite ?? "if-changed";
+  return {
+    overwrite,
+    removesTrees: overwrite !== "never" && options.delete === true,
+    isDryRun: options.dryRun === true,
+    owners: options.owners,
+    userId: parts.userId,
+    temporaryPrefix: temporaryPrefix(parts.random),
+    target,
+  };
 }
 
 /** None for what is no absolute path, as the name given to a command's output: there is nothing below it. */
@@ -254,12 +288,16 @@ function outcomeOf(context: RunContext): RestoreOutcome {
   const { counts, problems, places } = context.parts;
   const { files, directories, others, bytes, segments, storedBytes } = counts;
   return {
-    plan: { files, directories, others, bytes, segments, containers: places.containerCount, storedBytes },
+    plan: { files, directories, others, bytes, segments, containers: places.neededContainers, storedBytes },
     restoredFiles: counts.restoredFiles,
     restoredBytes: counts.restoredBytes,
+    replacedFiles: counts.replacedFiles,
+    restoredOthers: counts.restoredOthers,
+    madeDirectories: counts.madeDirectories,
     skippedUnchanged: counts.skippedUnchanged,
     skippedExisting: counts.skippedExisting,
     deleted: counts.deleted,
+    removed: context.removed.kept,
     verifiedFiles: counts.verifiedFiles,
     problems: problems.kept,
     problemCount: problems.count,

@@ -9,6 +9,7 @@ import { AttributeWriter } from "./attribute-writer.ts";
 import { BlockCache } from "./block-cache.ts";
 import { ContentVerifier } from "./content-verifier.ts";
 import { DirectoryPath } from "./directory-path.ts";
+import { joinPath } from "./entry-path.ts";
 import { EntryWriter, Subject } from "./entry-writer.ts";
 import type { DirectoryNote } from "./file-maker.ts";
 import { FileMaker } from "./file-maker.ts";
@@ -92,11 +93,13 @@ export class RestoreWriter {
     const directories = new DirectoryPath<DirectoryNote>(tree, root);
     const blocks = new BlockCache(this.#parts.blocks, fingerprinter);
     const subject = new Subject();
-    const setter = new AttributeSetter(tree, settings.owners, (action, code) => results.kindProblem(subject.path, action, code));
-    const makerParts = { tree, setter, directories, temporaryName: temporaryNames(settings.temporaryPrefix, thread) };
+    const setter = new AttributeSetter(tree, settings.owners, (action, code) => results.problem(subject.path, action, code));
+    const onRemoved = (path: Uint8Array): void => results.removed(joinPath(subject.directory, path));
+    const temporaryName = temporaryNames(settings.temporaryPrefix, thread);
+    const makerParts = { tree, setter, settings, directories, temporaryName, onRemoved };
     const files = new FileMaker(makerParts);
-    const others = new OtherMaker(makerParts, settings, files);
-    const parts = { tree, settings, setter, directories, files, others, blocks, results, subject };
+    const others = new OtherMaker(makerParts, files);
+    const parts = { tree, settings, setter, directories, files, others, blocks, results, subject, onRemoved };
     const entries = new EntryWriter(parts);
     this.#run = {
       root,

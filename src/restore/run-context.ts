@@ -6,7 +6,7 @@ import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
 import { EntryStream } from "./entry-stream.ts";
 import type { WantedPath } from "./image-selection.ts";
 import { PositionSet } from "./position-set.ts";
-import { shownPath } from "./report.ts";
+import { FirstOfMany, compareTexts, shownPath } from "./report.ts";
 import type { ProblemList, RestoreCounts, RestorePhase, RestoreProgress } from "./report.ts";
 import { readResults } from "./results.ts";
 import type { ResultListener } from "./results.ts";
@@ -42,6 +42,8 @@ export class RunContext {
   isImageDamaged = false;
   /** The image has names like those of our temporary files: then none that is found may be taken for a leftover. */
   holdsTemporaryNames = false;
+  /** Paths of what was removed, or would be. */
+  readonly removed = new FirstOfMany<string>(compareTexts);
   /** Entries whose block turned out to be damaged: other copies are tried. */
   again: PlannedAgain[] = [];
   #phase: RestorePhase = "plan";
@@ -111,14 +113,21 @@ export class RunContext {
 
   /** `detail`: which container, and what is wrong with it, where it is the repository that fails. */
   fail(path: Uint8Array, position: number, code: string, detail?: string): void {
-    this.parts.problems.add(path, "restore", code, detail);
+    // A dry run opens nothing up: what it cannot see may well be restored.
+    this.parts.problems.add(path, this.isDryRun && code === "EACCES" ? "look at the target" : "restore", code, detail);
     this.notRestored.add(position);
     this.parts.counts.filesDone++;
   }
 
+  /** Something at the target had to go. */
+  noteRemoved(path: Uint8Array): void {
+    this.parts.counts.deleted++;
+    this.removed.add(shownPath(path));
+  }
+
   readonly #listener: ResultListener = {
     problem: (path, action, code) => this.parts.problems.add(path, action, code),
-    kindProblem: (path, action, code) => this.parts.problems.addKind(path, action, code),
+    removed: (path) => this.removed.add(shownPath(path)),
     again: (path, body, position) => {
       this.again.push({ path: new Uint8Array(path), body: new Uint8Array(body), position });
     },
@@ -135,6 +144,9 @@ export class RunContext {
       counts.verifiedFiles += totals.verifiedFiles;
       counts.filesDone += totals.filesDone;
       counts.bytesDone += totals.bytesDone;
+      counts.replacedFiles += totals.replacedFiles;
+      counts.restoredOthers += totals.restoredOthers;
+      counts.deleted += totals.removed;
     },
   };
 }

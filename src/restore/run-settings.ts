@@ -14,8 +14,10 @@ import { TASK_BEGIN } from "./tasks.ts";
 
 export interface RunSettings {
   readonly overwrite: OverwriteMode;
-  /** Whatever is in the way may be removed, directories too. */
-  readonly clearsTheWay: boolean;
+  /** Directories may be removed with all that is in them when something else belongs in their place. */
+  readonly removesTrees: boolean;
+  /** Decisions are made as always, and nothing is done. Threads never see such a run. */
+  readonly isDryRun: boolean;
   readonly owners: OwnerRules;
   /** Who is restoring: the effective user id, 0 for whoever may do anything. */
   readonly userId: number;
@@ -35,7 +37,7 @@ export interface TargetIdentity {
 }
 
 const OVERWRITE_MODES: readonly OverwriteMode[] = ["never", "if-changed", "always"];
-const FLAG_CLEARS = 1;
+const FLAG_REMOVES_TREES = 1;
 
 const TEMPORARY = ".holdfast-restore-";
 const TEMPORARY_PATTERN = /^\.holdfast-restore-[0-9a-f]{16}-\d+-\d+$/;
@@ -56,12 +58,12 @@ export function temporaryNames(prefix: string, thread: number): () => Uint8Array
 }
 
 export function encodeBegin(settings: RunSettings, thread: number): Uint8Array<ArrayBuffer> {
-  const { overwrite, clearsTheWay, owners, userId, temporaryPrefix: prefix, target } = settings;
+  const { overwrite, removesTrees, owners, userId, temporaryPrefix: prefix, target } = settings;
   const writer = new ByteWriter(256);
   writer
     .u8(TASK_BEGIN)
     .u8(OVERWRITE_MODES.indexOf(overwrite))
-    .u8(clearsTheWay ? FLAG_CLEARS : 0);
+    .u8(removesTrees ? FLAG_REMOVES_TREES : 0);
   writer.u32(userId).u32(target.inodeLow).u32(target.inodeHigh).u32(target.deviceMajor).u32(target.deviceMinor);
   writer.u32(thread).u16(prefix.length).u32(target.path.length).bytes(utf8(prefix)).bytes(target.path);
   writeOwnerRules(writer, owners);
@@ -81,10 +83,18 @@ export function decodeBegin(task: Uint8Array): { readonly settings: RunSettings;
   const pathLength = reader.u32();
   const prefix = textOf(reader.bytes(prefixLength));
   const path = new Uint8Array(reader.bytes(pathLength));
-  const clearsTheWay = (flags & FLAG_CLEARS) !== 0;
+  const removesTrees = (flags & FLAG_REMOVES_TREES) !== 0;
   const owners = readOwnerRules(reader);
   return {
-    settings: { overwrite, clearsTheWay, owners, userId, temporaryPrefix: prefix, target: { ...identity, path } },
+    settings: {
+      overwrite,
+      removesTrees,
+      isDryRun: false,
+      owners,
+      userId,
+      temporaryPrefix: prefix,
+      target: { ...identity, path },
+    },
     thread,
   };
 }

@@ -32,6 +32,7 @@ export class SegmentPlaces {
   readonly #index: SegmentLookup;
   readonly #buffer = new LocationBuffer();
   /** 48 bytes each: volume and name. */
+  readonly #needed = new Set<number>();
   readonly #names: Uint8Array[] = [];
   readonly #numbers = new Map<string, number>();
   /** By the ordinals of the index. Whoever reads pages may refresh it, so they hold for a stretch of code without waiting. */
@@ -47,9 +48,14 @@ export class SegmentPlaces {
     this.#index = index;
   }
 
-  /** Containers met so far. */
-  get containerCount(): number {
-    return this.#names.length;
+  /** Distinct containers that were noted as needed. */
+  get neededContainers(): number {
+    return this.#needed.size;
+  }
+
+  /** Something of the container, as `SegmentPlace` numbers it, is to be read. */
+  noteNeeded(container: number): void {
+    this.#needed.add(container);
   }
 
   containerAt(number: number): { readonly volumeId: VolumeId; readonly container: ContainerName } {

@@ -7,7 +7,8 @@ import { FileTreeError, KIND_DIRECTORY, newStatBuffer } from "../platform/file-t
 import type { DirectoryHandle, FileTree, StatBuffer } from "../platform/file-tree.ts";
 import { DirectoryPath } from "./directory-path.ts";
 import type { DirectoryNote } from "./file-maker.ts";
-import { clearTheWay } from "./in-the-way.ts";
+import { joinPath } from "./entry-path.ts";
+import { openUnlessPlanned, replaceByDirectory } from "./in-the-way.ts";
 import { PositionSet } from "./position-set.ts";
 import type { RunSettings } from "./run-settings.ts";
 
@@ -28,9 +29,13 @@ export class TargetDirectories {
   /** Lengths of the known directories on the way to the entry before, all prefixes of its path. */
   readonly #known: number[] = [];
 
-  constructor(tree: FileTree, root: DirectoryHandle, settings: RunSettings) {
+  readonly #onRemoved: (path: Uint8Array) => void;
+
+  /** `onRemoved` hears of each entry that had to give way. */
+  constructor(tree: FileTree, root: DirectoryHandle, settings: RunSettings, onRemoved: (path: Uint8Array) => void) {
     this.#tree = tree;
     this.#settings = settings;
+    this.#onRemoved = onRemoved;
     this.ways = new DirectoryPath<DirectoryNote>(tree, root);
   }
 
@@ -51,13 +56,14 @@ export class TargetDirectories {
     if ((this.#known.at(-1) ?? 0) < parentLength) this.#makeWay(path, parentLength);
   }
 
-  /** Makes the directory of the entry noted last. Throws TARGET_CONFLICT (as a FileTreeError) when something else is in the way. */
-  make(path: Uint8Array, pathLength: number, nameStart: number, position: number): void {
+  /** Makes the directory of the entry noted last; false when it was there. Throws TARGET_CONFLICT (as a FileTreeError) when something else is in the way. */
+  make(path: Uint8Array, pathLength: number, nameStart: number, position: number): boolean {
     this.#known.push(pathLength);
-    if (pathLength === 0) return;
+    if (pathLength === 0) return false;
     try {
-      const parent = this.ways.open(path, Math.max(0, nameStart - 1));
-      if (this.#makeIn(parent, path.subarray(nameStart, pathLength), OURS_ALONE)) this.made.add(position);
+      const isMade = this.#makeAt(path, nameStart, pathLength, OURS_ALONE);
+      if (isMade) this.made.add(position);
+      return isMade;
     } catch (error) {
       this.failed.add(position);
       throw error;
@@ -69,17 +75,25 @@ export class TargetDirectories {
   }
 
   /** True when it was made, false when it was there. */
-  #makeIn(parent: DirectoryHandle, name: Uint8Array, mode: number): boolean {
+  #makeAt(path: Uint8Array, nameStart: number, end: number, mode: number): boolean {
+    const parentPath = path.subarray(0, Math.max(0, nameStart - 1));
+    const parent = openUnlessPlanned(this.ways, this.#settings, parentPath, parentPath.length);
+    return parent === undefined || this.#makeIn(parent, parentPath, path.subarray(nameStart, end), mode);
+  }
+
+  #makeIn(parent: DirectoryHandle, parentPath: Uint8Array, name: Uint8Array, mode: number): boolean {
     const tree = this.#tree;
-    if (tree.makeDirectoryAt(parent, name, mode)) return true;
+    const settings = this.#settings;
+    if (!settings.isDryRun && tree.makeDirectoryAt(parent, name, mode)) return true;
     const stat = this.#stat;
-    if (!tree.statAt(parent, name, stat)) return this.#makeIn(parent, name, mode);
+    if (!tree.statAt(parent, name, stat)) return settings.isDryRun || this.#makeIn(parent, parentPath, name, mode);
     if (stat.kind === KIND_DIRECTORY) {
-      this.#openUp(parent, name);
+      if (!settings.isDryRun) this.#openUp(parent, name);
       return false;
     }
-    if (!this.#settings.clearsTheWay) throw new FileTreeError("TARGET_CONFLICT", "make directory");
-    clearTheWay(tree, parent, name);
+    const onRemoved = (below: Uint8Array): void => this.#onRemoved(joinPath(parentPath, below));
+    replaceByDirectory({ tree, settings, onRemoved }, parent, name);
+    if (settings.isDryRun) return true;
     if (tree.makeDirectoryAt(parent, name, mode)) return true;
     throw new FileTreeError("EEXIST", "make directory");
   }
@@ -98,8 +112,7 @@ export class TargetDirectories {
     while (start < length) {
       const slash = path.indexOf(PATH_SEPARATOR, start);
       const end = slash < 0 || slash > length ? length : slash;
-      const parent = this.ways.open(path, Math.max(0, start - 1));
-      this.#makeIn(parent, path.subarray(start, end), 0o777);
+      this.#makeAt(path, start, end, 0o777);
       this.#known.push(end);
       start = end + 1;
     }

@@ -15,6 +15,17 @@ export interface OpenedTarget {
   readonly isRoot: boolean;
 }
 
+/** For a dry run: undefined where a restore would have to make the directory. TARGET_WRITE_FAILED when it can be no target. */
+export function openTargetAsFound(tree: FileTree, path: Uint8Array): OpenedTarget | undefined {
+  try {
+    const opened = openFollowing(tree, path);
+    return opened === undefined ? undefined : described(tree, opened.handle, opened.path, false);
+  } catch (error) {
+    if (!(error instanceof FileTreeError)) throw error;
+    throw unusable(path, error);
+  }
+}
+
 /**
  * Opens the directory at an absolute path, after making it and its parents. A link to a directory is followed here and
  * nowhere else: the person who gives the target means where it leads. TARGET_WRITE_FAILED when there is no way.
@@ -27,13 +38,17 @@ export function openOrMakeTarget(tree: FileTree, path: Uint8Array): OpenedTarget
     return described(tree, tree.openDirectory(path), path, true);
   } catch (error) {
     if (!(error instanceof FileTreeError)) throw error;
-    throw new HoldfastError("TARGET_WRITE_FAILED", {
-      message: `Cannot use "${textOf(path)}" as the target of a restore: ${error.code}`,
-      context: { code: error.code },
-      hint: "Give a directory that you may write to; it is made when it does not exist.",
-      cause: error,
-    });
+    throw unusable(path, error);
   }
+}
+
+function unusable(path: Uint8Array, error: FileTreeError): HoldfastError {
+  return new HoldfastError("TARGET_WRITE_FAILED", {
+    message: `Cannot use "${textOf(path)}" as the target of a restore: ${error.code}`,
+    context: { code: error.code },
+    hint: "Give a directory that you may write to; it is made when it does not exist.",
+    cause: error,
+  });
 }
 
 /** Undefined when nothing is there. */

@@ -32,7 +32,7 @@ export const BACKUP_OPTIONS = {
     ...selection,
     valueName: "FILE",
     completes: "file",
-    help: "back up the paths in FILE too, one in a line; - is standard input",
+    help: "back up the paths in FILE too, one in a line; - is standard input; name a list that changes with --source",
   }),
   "files-from0": list({
     ...selection,

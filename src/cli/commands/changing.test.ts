@@ -104,24 +104,71 @@ describe("restore", () => {
     assert.equal(
       stdout,
       `Dry run for image 3f2a9c81 to /tmp/r: nothing was written.
-  would restore  4.8 MiB in 120 files, 14 directories, 3 links and other entries
+  would restore  4.8 MiB in 120 files, 14 new directories, 3 links and other entries
+  would read     1.9 MiB from 2 containers
+`,
+    );
+    const counts = { restoredFiles: 3, replacedFiles: 1, restoredBytes: 2_048, restoredOthers: 0, madeDirectories: 1 };
+    const skipped = { skippedUnchanged: 1_000, skippedExisting: 4, deleted: 3, removed: ["/a/\u001bb", "/a"] };
+    const some = await run(
+      ["restore", "latest", "-t", "/tmp/r", "--dry-run", "--verbose"],
+      answering(restoreReport({ ...counts, ...skipped })),
+    );
+    assert.equal(
+      some.stdout,
+      `would remove /a/\\x1bb
+would remove /a
+and 1 more
+Dry run for image 3f2a9c81 to /tmp/r: nothing was written.
+  would restore  2.0 KiB in 3 files (2 new, 1 replaced), 1 new directory
+  left alone     1,000 that are as stored
+  not touched    4 that exist (see --overwrite)
+  would delete   3 entries
   would read     1.9 MiB from 2 containers
 `,
     );
   });
 
-  test("lists what went wrong and fails", async () => {
+  test("says in words what is in the way, and what to do about it", async () => {
+    const problem = { path: "/a", action: "restore", code: "TARGET_CONFLICT" };
+    const report = restoreReport({ problems: [problem], problemCount: 1 });
+    const ran = await run(["restore", "latest", "-t", "/tmp/r"], answering(report));
+    assert.equal(ran.status, 3);
+    assert.equal(
+      ran.stderr,
+      "/a: not restored, because something of another kind is in its place; move that away, or restore with --delete, which removes it with all that is in it\n" +
+        "Not everything could be restored as stored: 1 problem, listed above.\n",
+    );
+  });
+
+  test("lists the first of many problems, and counts all", async () => {
+    const problems = Array.from({ length: 1_000 }, (_, i) => ({ path: `/f${1_000 + i}`, action: "set owner", code: "EPERM" }));
+    const report = restoreReport({ problems, problemCount: 12_345 });
+    const { stderr } = await run(["restore", "latest", "-t", "/tmp/r"], answering(report));
+    const lines = stderr.trimEnd().split("\n");
+    assert.deepEqual(
+      [lines.length, lines[99], ...lines.slice(100)],
+      [
+        102,
+        "/f1099: cannot set owner: not permitted (EPERM)",
+        "and 12,245 more; --json lists all of them",
+        "Not everything could be restored as stored: 12,345 problems, listed above.",
+      ],
+    );
+  });
+
+  test("lists what went wrong, and its exit status says so", async () => {
     const problem = { path: "/home/anna/\u001bx", action: "set owner", code: "EPERM" };
     const report = restoreReport({ problems: [problem], problemCount: 1 });
     const ran = await run(
       ["restore", "latest", "-t", "/tmp/r"],
       answering(report, ({ onProblem }) => onProblem?.(problem)),
     );
-    assert.equal(ran.status, 1);
+    assert.equal(ran.status, 3);
     assert.match(ran.stdout, /^ {2}problems +1$/m);
     assert.equal(
       ran.stderr,
-      "/home/anna/\\x1bx: cannot set owner: not permitted (EPERM)\n1 item could not be restored as stored, listed above.\n",
+      "/home/anna/\\x1bx: cannot set owner: not permitted (EPERM)\nNot everything could be restored as stored: 1 problem, listed above.\n",
     );
     const json = await run(
       ["restore", "latest", "-t", "/tmp/r", "--json"],
@@ -133,7 +180,7 @@ describe("restore", () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     assert.deepEqual(first, { event: "problem", ...problem });
     const { event, target, problemCount, exitStatus } = last ?? {};
-    assert.deepEqual([event, target, problemCount, exitStatus, json.stderr], ["summary", "/tmp/r", 1, 1, ""]);
+    assert.deepEqual([event, target, problemCount, exitStatus, json.stderr], ["summary", "/tmp/r", 1, 3, ""]);
   });
 
   test("shows its phases as it goes", async () => {

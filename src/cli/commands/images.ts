@@ -3,7 +3,7 @@ import { isInForce } from "../../model/hold.ts";
 import { defineCommand } from "../command.ts";
 import { EXIT } from "../exit-status.ts";
 import type { ImageSummary } from "../library.ts";
-import { holdText, imageDocument, shortIdsOf } from "../text/image-text.ts";
+import { holdText, imageDocument, shortIdsOf, sourceText } from "../text/image-text.ts";
 import { tableLines } from "../text/table.ts";
 import { counted, formatBytes, formatCount, formatTime } from "../text/units.ts";
 
@@ -54,7 +54,9 @@ export function imageTable(images: readonly ImageSummary[], nowMs: number): stri
     formatCount(record.statistics.files),
     formatBytes(record.statistics.contentBytes),
     formatBytes(record.statistics.addedBytes),
-    record.unreadable.count === 0 ? record.source : `${record.source} (${formatCount(record.unreadable.count)} unreadable)`,
+    record.unreadable.count === 0
+      ? sourceText(record.source)
+      : `${sourceText(record.source)} (${formatCount(record.unreadable.count)} unreadable)`,
     tags.join(", "),
     holds[position] ?? "",
   ]);

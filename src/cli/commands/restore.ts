@@ -3,9 +3,10 @@ import { choice, flag, requiredText } from "../arguments/options.ts";
 import { defineCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitStatus } from "../exit-status.ts";
-import type { Repository, RestoreReport } from "../library.ts";
-import { restoreFields, restoreLines, restoreProblemText } from "../text/restore-text.ts";
-import { counted } from "../text/units.ts";
+import type { Repository, RestoreProblem, RestoreReport } from "../library.ts";
+import type { Output } from "../output/output.ts";
+import { removedLines, restoreFields, restoreLines, restoreProblemText } from "../text/restore-text.ts";
+import { counted, formatCount } from "../text/units.ts";
 import { withoutUndefined } from "../text/without-undefined.ts";
 
 const writing = { section: "How it is written" };
@@ -16,6 +17,7 @@ export const restoreCommand = defineCommand({
   description: [
     `Restores an image, or the PATHs of it, below DIR: /home/anna/letter becomes DIR/home/anna/letter. With --target / everything goes back to its place. ${IMAGE_REFERENCE}`,
     "Files that are there already are left alone when size and modification time are those of the image, and replaced when not; --overwrite changes that. So a restore that was interrupted is simply run again. Nothing outside of DIR is ever written, whatever the image says.",
+    "A directory that is not empty never gives way to a file, link or other entry of the image, unless --delete is given: that is a problem which is listed, and the directory stays. An empty one is replaced as a file would be. Where the image has a directory, something else gives way only with --overwrite always or --delete. With --overwrite never everything stays.",
   ],
   positionals: [
     { name: "IMAGE", completes: "image" },
@@ -34,7 +36,10 @@ export const restoreCommand = defineCommand({
       valueName: "WHEN",
       help: "which files that are there already to replace; if-changed unless given",
     }),
-    delete: flag({ ...writing, help: "remove what the image does not have from the directories that are restored" }),
+    delete: flag({
+      ...writing,
+      help: "remove what the image does not have from the directories that are restored, and whole directories that are in the way; --verbose lists it",
+    }),
     "delete-excluded": flag({ ...writing, help: "with --delete: also what the backup left out on purpose or could not read" }),
     owners: choice(["number", "name", "none"] as const, {
       ...writing,
@@ -42,7 +47,11 @@ export const restoreCommand = defineCommand({
       help: "owners by the stored number, by their name on this machine, or none; number for root and none for others unless given",
     }),
     verify: flag({ ...writing, help: "read what was written and compare it with the image" }),
-    "dry-run": flag({ ...writing, short: "n", help: "show what would be done, and do nothing" }),
+    "dry-run": flag({
+      ...writing,
+      short: "n",
+      help: "look at DIR and show what this restore would write, replace, leave alone and remove there, and do nothing",
+    }),
     ...IMAGE_FILTER_OPTIONS,
   },
   writes: "events",
@@ -55,8 +64,8 @@ export const restoreCommand = defineCommand({
     },
     { command: "holdfast restore 3f2a9c81 --target / --delete --dry-run", explanation: "what it would take to go back in time" },
   ],
-  exitStatuses: [],
-  exitMeanings: { [EXIT.failed]: "failed, or some items could not be restored (they are listed)" },
+  exitStatuses: [EXIT.incomplete],
+  exitMeanings: { [EXIT.incomplete]: "done, but some items could not be restored as stored (they are listed)" },
   endsOnSignal: true,
   async run(context, values) {
     await using repository = await context.openRepository();
@@ -87,7 +96,8 @@ export async function restoreWithProgress(
   request: RestoreRequest,
 ): Promise<RestoreReport> {
   using progress = output.startProgress();
-  const report = await repository.restore({
+  const heard: RestoreProblem[] = [];
+  const restored = repository.restore({
     ...request,
     signal: world.signal,
     onProgress: ({ phase, filesDone, filesTotal, bytesDone, bytesTotal, currentPath }) => {
@@ -95,11 +105,28 @@ export async function restoreWithProgress(
     },
     onProblem: (problem) => {
       if (output.mode.json) output.event("problem", problem);
-      else output.message(restoreProblemText(problem));
+      else if (heard.length < PROBLEMS_SHOWN) heard.push(problem);
     },
   });
-  progress.stop();
-  return report;
+  try {
+    const report = await restored;
+    progress.stop();
+    if (!output.mode.json) tellProblems(output, report.problems, report.problemCount);
+    return report;
+  } catch (error) {
+    progress.stop();
+    tellProblems(output, heard, heard.length);
+    throw error;
+  }
+}
+
+const PROBLEMS_SHOWN = 100;
+
+/** When all is done, in the order of paths: threads meet them in another order each time. */
+function tellProblems(output: Output, problems: readonly RestoreProblem[], count: number): void {
+  const shown = output.mode.verbose ? problems : problems.slice(0, PROBLEMS_SHOWN);
+  for (const problem of shown) output.message(restoreProblemText(problem));
+  if (count > shown.length) output.message(`and ${formatCount(count - shown.length)} more; --json lists all of them`);
 }
 
 function tellReport(
@@ -107,14 +134,16 @@ function tellReport(
   report: RestoreReport,
   { isDryRun, target }: { readonly isDryRun: boolean; readonly target: string },
 ): ExitStatus {
-  const exitStatus = report.problemCount > 0 ? EXIT.failed : EXIT.done;
+  const exitStatus = report.problemCount > 0 ? EXIT.incomplete : EXIT.done;
   if (output.mode.json) {
     output.event("summary", { ...restoreFields(report), target, dryRun: isDryRun, exitStatus });
     return exitStatus;
   }
+  if (output.mode.verbose) output.lines(removedLines(report, isDryRun));
   if (!output.mode.quiet) output.lines(restoreLines(report, { isDryRun, target }));
   if (report.problemCount > 0) {
-    output.message(`${counted(report.problemCount, "item")} could not be restored as stored, listed above.`);
+    const could = isDryRun ? "can" : "could";
+    output.message(`Not everything ${could} be restored as stored: ${counted(report.problemCount, "problem")}, listed above.`);
   }
   return exitStatus;
 }

@@ -1,7 +1,7 @@
 // What a backup did, for people and for programs.
 
 import type { BackupReport } from "../library.ts";
-import { shortId } from "./image-text.ts";
+import { shortId, sourceText } from "./image-text.ts";
 import { describeCode } from "./platform-codes.ts";
 import { listLines } from "./table.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
@@ -16,8 +16,8 @@ export function backupLines(report: BackupReport, isVerbose: boolean): string[] 
   const time = formatDuration(durationMs);
   const title =
     imageId === undefined
-      ? `Dry run for ${source} in ${time}: nothing was stored.`
-      : `Made image ${shortId(imageId)} of ${source} in ${time} (${origin})`;
+      ? `Dry run for ${sourceText(source)} in ${time}: nothing was stored.`
+      : `Made image ${shortId(imageId)} of ${sourceText(source)} in ${time} (${origin})`;
   const { filesNew, filesChanged, filesUnchanged } = statistics;
   const files = filesNew + filesChanged + filesUnchanged;
   const parts = [
@@ -28,7 +28,7 @@ export function backupLines(report: BackupReport, isVerbose: boolean): string[] 
   if (report.problemCount > 0) parts.push(`${formatCount(report.problemCount)} unreadable`);
   const rows: [string, string][] = [
     ["files", parts.join(", ")],
-    ["source", sourceText(report, files)],
+    ["source", contentText(report, files)],
     ...(imageId === undefined ? rehearsalRows(report) : storedRows(report)),
   ];
   if (statistics.removed > 0) rows.push(["gone", `${counted(statistics.removed, "entry", "entries")} of the last image`]);
@@ -41,7 +41,7 @@ export function backupLines(report: BackupReport, isVerbose: boolean): string[] 
   return [title, ...listLines(rows)];
 }
 
-function sourceText({ statistics }: BackupReport, files: number): string {
+function contentText({ statistics }: BackupReport, files: number): string {
   const { directories, symbolicLinks } = statistics;
   const others = symbolicLinks + statistics.others;
   const more = others === 0 ? "" : `, ${counted(others, "link or other entry", "links and other entries")}`;

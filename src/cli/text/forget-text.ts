@@ -1,7 +1,7 @@
 // What was, or would be, forgotten, for people and programs.
 
 import type { ForgetReport } from "../library.ts";
-import { shortIdsOf } from "./image-text.ts";
+import { shortIdsOf, sourceText } from "./image-text.ts";
 import { tableLines } from "./table.ts";
 import { counted, formatCount, formatTime, isoTime } from "./units.ts";
 
@@ -14,7 +14,7 @@ export function forgetTables({ sources }: ForgetReport): string[] {
     const rows = images.map(({ id, finishedAtMs, keeps, reasons }) => {
       return [short(id), formatTime(finishedAtMs), keeps ? "keep" : "remove", reasons.join(", ")];
     });
-    return [source, ...tableLines(COLUMNS, rows).map((line) => `  ${line}`), ""];
+    return [sourceText(source), ...tableLines(COLUMNS, rows).map((line) => `  ${line}`), ""];
   });
 }
 

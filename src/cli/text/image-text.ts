@@ -1,7 +1,8 @@
 // Images as people and programs see them.
 
 import type { ImageHold, ImageSummary } from "../library.ts";
-import { formatDay, isoTime } from "./units.ts";
+import { endThatFits, widthOf } from "./text-width.ts";
+import { formatCount, formatDay, isoTime } from "./units.ts";
 
 const SHORT_ID = 8;
 
@@ -15,6 +16,19 @@ export function shortIdsOf(ids: readonly string[]): (id: string) => string {
   let length = SHORT_ID;
   while (length < 64 && new Set(ids.map((id) => id.slice(0, length))).size < new Set(ids).size) length++;
   return (id) => id.slice(0, length);
+}
+
+const SOURCE_COLUMNS = 72;
+
+/** The name of a source in a line for people: of several paths the first, and how many more; cut where that is too long still. */
+export function sourceText(source: string): string {
+  if (widthOf(source) <= SOURCE_COLUMNS) return source;
+  // Absolute paths, joined with commas.
+  const [first = "", ...others] = source.split(",/");
+  const more = others.length === 0 ? "" : ` and ${formatCount(others.length)} more`;
+  const host = first.slice(0, first.indexOf(":") + 1);
+  if (widthOf(host) * 2 > SOURCE_COLUMNS) return endThatFits(source, SOURCE_COLUMNS);
+  return `${host}${endThatFits(first.slice(host.length), SOURCE_COLUMNS - widthOf(host) - more.length)}${more}`;
 }
 
 /** "audit until 2027-01-31": the last day on which it protects. */

@@ -18,6 +18,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
   ESTALE: "it was replaced meanwhile",
   ETIMEDOUT: "timed out",
+  EXDEV: "it lies on another file system",
   FORMAT_CHECKSUM: "the stored data is damaged",
   SEAL_BROKEN: "the stored data is damaged",
   SEGMENT_MISSING: "stored data is missing",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { utf8 } from "../../base/bytes.ts";
 import { modeText } from "./entry-text.ts";
-import { shortIdsOf } from "./image-text.ts";
+import { shortIdsOf, sourceText } from "./image-text.ts";
 import { jsonText } from "./json.ts";
 import { isShownAsIs, safePath, safeText } from "./safe-text.ts";
 import { listLines, tableLines } from "./table.ts";
@@ -10,6 +10,21 @@ import { endThatFits, widthOf } from "./text-width.ts";
 import { formatBytes, formatCount, formatDuration, formatRemaining, formatTime, isoTimeNanoseconds } from "./units.ts";
 
 process.env["TZ"] = "Europe/Berlin";
+
+describe("the name of a source", () => {
+  test("is shown whole when it is short", () => {
+    for (const source of ["mail", "hal:/etc,/home/anna", "hal:/srv/mail (2500 paths, 0123456789ab)"])
+      assert.equal(sourceText(source), source);
+  });
+
+  test("of many paths shows the first and how many more there are, and is never longer than 72 columns", () => {
+    const paths = Array.from({ length: 8 }, (_, i) => `/home/anna/letters/${i}`);
+    assert.equal(sourceText(`hal:${paths.join(",")}`), "hal:/home/anna/letters/0 and 7 more");
+    const long = sourceText(`hal:/${"x".repeat(200)}/end,/b`);
+    assert.deepEqual([widthOf(long), long.slice(0, 10), long.slice(-15)], [72, "hal:...xxx", "/end and 1 more"]);
+    assert.equal(widthOf(sourceText("x".repeat(1_000))), 72);
+  });
+});
 
 describe("safe text", () => {
   test("shows what a terminal would obey as escapes", () => {

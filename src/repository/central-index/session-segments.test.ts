@@ -128,7 +128,8 @@ function defineTests(): void {
       const winners = await hammer(segments, fingerprints, strides);
       context.diagnostic(`${strides.length} threads, ${count} fingerprints: ${Math.round(performance.now() - started)} ms`);
       assert.ok(winners.every((value) => value === 1));
-      assert.ok(segments.size >= count && segments.size <= count * 1.02, "hardly a place is lost to races");
+      // How many places are lost to races is up to the scheduler; no thread can lose more than one for each fingerprint.
+      assert.ok(segments.size >= count && segments.size <= count * strides.length, `${segments.size} places`);
       assert.equal(segments.unrecorded, 0);
     }
   });

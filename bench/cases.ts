@@ -9,7 +9,7 @@ export type Floor =
   | { readonly measure: MeasureName; readonly ratio: number }
   | { readonly measure: MeasureName; readonly value: number };
 
-export type CaseKind = "first" | "restore" | "verify" | "unchanged" | "next" | "version" | "list";
+export type CaseKind = "first" | "restore" | "verify" | "unchanged" | "next" | "version" | "list" | "prune";
 
 export interface Case {
   readonly id: string;
@@ -115,5 +115,13 @@ export const CASES: readonly Case[] = [
     dataset: "kernel",
     shown: ["wall"],
     floors: [{ measure: "wall", value: 0.3 }],
+  },
+  {
+    id: "prune-kernel",
+    title: "prune after forgetting the oldest of 10 images, kernel tree",
+    kind: "prune",
+    dataset: "kernel",
+    shown: ["wall", "cpu", "memory", "repository"],
+    floors: [{ measure: "wall", ratio: 0.5 }],
   },
 ];

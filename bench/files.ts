@@ -104,3 +104,17 @@ export function newestModification(paths: readonly string[]): number {
   }
   return newest;
 }
+
+/** Appends a line to one file in `share`, other files for each `round`; always the same ones for the same tree. */
+export function editTree(tree: string, round: number, share: number): void {
+  let number = 0;
+  for (const entry of fs.readdirSync(tree, { recursive: true, withFileTypes: true }).toSorted(byPath)) {
+    if (!entry.isFile() || number++ % share !== round % share) continue;
+    fs.appendFileSync(path.join(entry.parentPath, entry.name), `edited in round ${round}\n`);
+  }
+}
+
+function byPath(a: fs.Dirent, b: fs.Dirent): number {
+  const [x, y] = [path.join(a.parentPath, a.name), path.join(b.parentPath, b.name)];
+  return x < y ? -1 : x > y ? 1 : 0;
+}

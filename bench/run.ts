@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import type { Case, MeasureName } from "./cases.ts";
 import { requireDataset, type Dataset, type DatasetOptions } from "./datasets.ts";
-import { emptyDirectory, emptyFiles, readTree, removeTree, treeTotals } from "./files.ts";
+import { editTree, emptyDirectory, emptyFiles, readTree, removeTree, treeTotals } from "./files.ts";
 import { DISTURBED, disturbance, measure, waitForQuiet, type Command, type Measurement } from "./measure.ts";
 import type { Place, Tool, ToolName } from "./tools.ts";
 
@@ -77,6 +77,7 @@ export async function runCases(
     }
     finished({ case: one, dataset: { description: dataset.description, totals: dataset.totals }, runs });
     removeTree(path.join(options.work, RESTORED));
+    removeTree(path.join(options.work, "edited"));
     if (!isReused) shelf.clear();
   }
   removeTree(options.work);
@@ -95,9 +96,15 @@ interface Shelf {
   fresh(tool: Tool): Promise<Stored>;
   /** The tool's repository with the dataset as its latest backup, made now if need be. */
   filled(tool: Tool, dataset: Dataset): Promise<Stored>;
+  /** The tool's repository with ten backups of a copy of the dataset that was edited between them; one less at each call. */
+  aged(tool: Tool, dataset: Dataset): Promise<Stored>;
   remove(tool: Tool): void;
   clear(): void;
 }
+
+const AGED_BACKUPS = 10;
+/** One file in so many is changed between two backups. */
+const EDITED_SHARE = 60;
 
 function createShelf({ work, time }: RunOptions): Shelf {
   const stored = new Map<ToolName, Stored>();
@@ -127,6 +134,24 @@ function createShelf({ work, time }: RunOptions): Shelf {
       const made = await fresh(tool);
       await quietly(tool.backup(made.place, dataset.tree, ++made.backups));
       made.tree = dataset.tree;
+      return made;
+    },
+    async aged(tool, dataset) {
+      const present = stored.get(tool.name);
+      const tree = path.join(work, "edited");
+      // The rounds go on with what the one before has left, as long as that is more than half.
+      const isAged = present?.tree === tree && present.backups > AGED_BACKUPS / 2;
+      const made = isAged ? present : await fresh(tool);
+      if (!isAged) {
+        removeTree(tree);
+        execFileSync("cp", ["-a", dataset.tree, tree]);
+        while (made.backups < AGED_BACKUPS) {
+          editTree(tree, made.backups, EDITED_SHARE);
+          await quietly(tool.backup(made.place, tree, ++made.backups));
+        }
+        made.tree = tree;
+      }
+      await quietly(tool.forget(made.place, --made.backups));
       return made;
     },
     clear() {
@@ -195,6 +220,13 @@ async function runOnce(one: Case, tool: Tool, dataset: Dataset, shelf: Shelf, op
     case "verify": {
       const { place } = await shelf.filled(tool, dataset);
       return timed(tool.verify(place), [place.repository]);
+    }
+    case "prune": {
+      const { place } = await shelf.aged(tool, dataset);
+      const before = treeTotals(place.repository).bytes;
+      const run = await timed(tool.prune(place), [place.repository]);
+      const repositoryBytes = treeTotals(place.repository).bytes;
+      return { ...run, repositoryBytes, addedBytes: repositoryBytes - before };
     }
     case "list": {
       const { place } = await shelf.filled(tool, dataset);

@@ -27,6 +27,10 @@ export interface Tool {
   /** Restores backup `number`, which is the latest. */
   restore(place: Place, target: string, number: number): Command;
   verify(place: Place): Command;
+  /** Lets go of all but the newest `keep` backups, without freeing the space. */
+  forget(place: Place, keep: number): Command;
+  /** Frees the space of what was let go of. */
+  prune(place: Place): Command;
   list(place: Place): Command;
   version(place: Place): Command;
 }
@@ -80,6 +84,8 @@ function holdfastTool(options: ToolOptions): Tool {
     backup: (place, tree) => run(place, ["backup", ...at(place), tree]),
     restore: (place, target) => run(place, ["restore", "latest", ...at(place), "--target", target]),
     verify: (place) => run(place, ["verify", "--read-data", ...at(place)]),
+    forget: (place, keep) => run(place, ["forget", ...at(place), "--keep-last", String(keep)]),
+    prune: (place) => run(place, ["prune", ...at(place)]),
     list: (place) => run(place, ["images", ...at(place)]),
     version: (place) => run(place, ["--version"]),
   };
@@ -99,6 +105,8 @@ function resticTool(peer: Program): Tool {
     backup: (place, tree) => run(place, ["backup", tree]),
     restore: (place, target) => run(place, ["restore", "latest", "--target", target]),
     verify: (place) => run(place, ["check", "--read-data"]),
+    forget: (place, keep) => run(place, ["forget", "--keep-last", String(keep)]),
+    prune: (place) => run(place, ["prune"]),
     list: (place) => run(place, ["snapshots"]),
     version: (place) => run(place, ["version"]),
   };
@@ -116,6 +124,8 @@ function borgTool(peer: Program): Tool {
     // borg extracts into the working directory.
     restore: (place, target, number) => run(place, ["extract", archive(place, number)], target),
     verify: (place) => run(place, ["check", "--verify-data", place.repository]),
+    forget: (place, keep) => run(place, ["prune", "--keep-last", String(keep), place.repository]),
+    prune: (place) => run(place, ["compact", place.repository]),
     list: (place) => run(place, ["list", place.repository]),
     version: (place) => run(place, ["--version"]),
   };

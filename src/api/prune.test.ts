@@ -237,6 +237,31 @@ test("a backup that began before the condemnation may use what is condemned: it 
   await isWhole();
 });
 
+test("an index that is made anew while a collection waits still leads to what is condemned, and a repair calls none of it lost", async () => {
+  await using t = await temporaryRepository();
+  const content = randomBytes(3_000 * KIB);
+  await using first = await heldBackup(t, content);
+  first.release();
+  forget(t, await first.done);
+  await using held = await heldBackup(t, content);
+  assert.equal((await t.repository.prune()).outcome, "waiting");
+  held.release();
+  const image = await held.done;
+  const expected = Buffer.concat([content, Buffer.alloc(32 * 1024 * KIB)]).toString("base64");
+  const isWhole = async (): Promise<void> => {
+    assert.ok((await contentsOf(t.repository, image)).get("/dump") === expected, "the image is what was backed up");
+    await assertWhole(t.repository);
+  };
+  await t.repository.rebuildIndex();
+  await isWhole();
+  const { lossCount, wholeImages, images } = await t.repository.repair();
+  assert.deepEqual([lossCount, wholeImages], [0, images]);
+  await isWhole();
+  const finished = await t.repository.prune();
+  assert.ok(finished.rescuedSegments > 0 && finished.removedContainers > 0);
+  await isWhole();
+});
+
 test("a backup that begins after the condemnation stores anew what is condemned, and is not waited for", async () => {
   await using t = await temporaryRepository();
   const content = randomBytes(3_000 * KIB);

@@ -7,6 +7,7 @@ import type { ContainerName, VolumeId } from "../media/media.ts";
 import { ContainerReader, beginLossEpoch, containerKey, listRuns, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents, ContainerSet } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
+import { goneIn } from "./repair-collection.ts";
 import { lossesPlace } from "./repair-losses.ts";
 import { inSession } from "./session.ts";
 import type { WritingSession } from "./session.ts";
@@ -44,7 +45,10 @@ function knowsAllIsThere(opened: Opened, present: ReadonlySet<string>, condemned
   }
 }
 
-/** Replaces all runs by what the containers on the volumes say of themselves, those that are condemned left out. */
+/**
+ * Replaces all runs by what the containers on the volumes say of themselves. What is condemned and still there is among them, for
+ * whoever reads: images that the collection did not know may lean on it. Writers do not count on it all the same.
+ */
 export async function rebuildIndexFrom(
   opened: Opened,
   session: WritingSession,
@@ -60,7 +64,7 @@ export async function rebuildIndexFrom(
     fence: () => session.requireNotEnded(),
     replaces,
     containers: (async function* () {
-      yield* allContainers(opened, session.condemned, onProgress, (container, problem) => damaged.push({ container, problem }));
+      yield* allContainers(opened, goneIn(session), onProgress, (container, problem) => damaged.push({ container, problem }));
       // Before the last run takes the place of those that knew what the damaged ones hold.
       if (damaged.length > 0) await beginLossEpoch(lossesPlace(opened, session), []);
     })(),
@@ -71,7 +75,7 @@ export async function rebuildIndexFrom(
 
 async function* allContainers(
   opened: Opened,
-  condemned: ContainerSet,
+  gone: ContainerSet,
   onProgress: (done: number, total: number) => void,
   onDamage: (container: string, problem: string) => void,
 ): AsyncGenerator<ContainerContents> {
@@ -84,7 +88,7 @@ async function* allContainers(
   let done = 0;
   for (const { volume, names } of listed) {
     for (const name of names) {
-      if (condemned.has(containerKey(volume.id, name))) continue;
+      if (gone.has(containerKey(volume.id, name))) continue;
       try {
         yield await reader.readDirectory(volume, name);
       } catch (error) {

@@ -1,5 +1,4 @@
-// A repair and the records of a collection: what is condemned is left to the collection, and records of it that cannot be
-// read are set aside, so that writers need not refuse any more. What they condemned is then ordinary again: the next
+// A repair and the records of a collection: those that cannot be read are set aside, so that writers need not refuse any more. What they condemned is then ordinary again: the next
 // collection finds out anew what is needed.
 
 import { HoldfastError } from "../base/errors.ts";
@@ -7,16 +6,49 @@ import { setAsideFile } from "../media/media.ts";
 import { clearDeadSessions, condemnedSetOf, listSessions, readGeneration } from "../repository/repository.ts";
 import type { ContainerSet } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
+import type { WritingSession } from "./session.ts";
 import type { RepairedRecord } from "./types.ts";
 
-/** Empty also when nobody can tell: for a dry run. */
-export function condemnedContainers({ services, repository }: Opened): ContainerSet {
+/**
+ * What the last collection has condemned and removed. While it has not come to its end, what it condemned is there: images that
+ * it did not know may lean on it, so it is examined, indexed and saved like the rest. Empty also when nobody can tell.
+ */
+export function goneContainers({ services, repository }: Opened): ContainerSet {
   const { layout, keyRing } = repository;
   try {
-    return condemnedSetOf(readGeneration({ files: services.files, layout, keyRing }));
+    const generation = readGeneration({ files: services.files, layout, keyRing });
+    return generation?.isFinished === true ? condemnedSetOf(generation) : NONE;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
-    return new Set();
+    return NONE;
+  }
+}
+
+/** The same, as the session knows it. */
+export function goneIn({ condemned, outstanding }: WritingSession): ContainerSet {
+  return outstanding === undefined ? condemned : NONE;
+}
+
+const NONE: ContainerSet = new Set();
+
+interface UnreadableCollection {
+  readonly problem: HoldfastError;
+  readonly records: readonly RepairedRecord[];
+}
+
+/** The records of the collection, when those that count cannot be read. */
+export function unreadableCollection({ services, repository }: Opened): UnreadableCollection | undefined {
+  const { files } = services;
+  const { layout, keyRing } = repository;
+  try {
+    readGeneration({ files, layout, keyRing });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== "REPOSITORY_DAMAGED") throw error;
+    const { message: problem, code } = error;
+    const names = (files.list(layout.collections) ?? []).toSorted();
+    const records = names.map((name) => ({ what: `collections/${name}`, problem, code, setAside: undefined }));
+    return { problem: error, records };
   }
 }
 
@@ -25,31 +57,24 @@ export function condemnedContainers({ services, repository }: Opened): Container
  * does not know it any more. Before the repair registers itself, which it could not with such records. REPOSITORY_DAMAGED
  * when somebody writes.
  */
-export function setAsideUnreadableCollection({ services, repository }: Opened): readonly RepairedRecord[] {
-  const { files, host } = services;
-  const { layout, keyRing } = repository;
-  try {
-    readGeneration({ files, layout, keyRing });
-    return [];
-  } catch (error) {
-    if (!(error instanceof HoldfastError) || error.code !== "REPOSITORY_DAMAGED") throw error;
-    clearDeadSessions({ files, layout }, host);
-    const { sessions, unreadable } = listSessions({ files, layout }, host);
-    const others = sessions.length + unreadable.length;
-    if (others > 0) {
-      throw new HoldfastError("REPOSITORY_DAMAGED", {
-        message: `${error.message}; that cannot be repaired while somebody else writes (${others} in sessions/)`,
-        retry: "later",
-        hint: "Run the repair again when they have ended. Of a machine that is gone, remove its file in sessions/.",
-        cause: error,
-      });
-    }
-    const names = (files.list(layout.collections) ?? []).toSorted();
-    return names.map((name) => ({
-      what: `collections/${name}`,
-      problem: error.message,
-      code: error.code,
-      setAside: setAsideFile(files, `${layout.collections}/${name}`, `${layout.damaged}/collections`),
-    }));
+export function setAsideUnreadableCollection(opened: Opened): readonly RepairedRecord[] {
+  const found = unreadableCollection(opened);
+  if (found === undefined) return [];
+  const { files, host } = opened.services;
+  const { layout } = opened.repository;
+  clearDeadSessions({ files, layout }, host);
+  const { sessions, unreadable } = listSessions({ files, layout }, host);
+  const others = sessions.length + unreadable.length;
+  if (others > 0) {
+    throw new HoldfastError("REPOSITORY_DAMAGED", {
+      message: `${found.problem.message}; that cannot be repaired while somebody else writes (${others} in sessions/)`,
+      retry: "later",
+      hint: "Run the repair again when they have ended. Of a machine that is gone, remove its file in sessions/.",
+      cause: found.problem,
+    });
   }
+  return found.records.map((record) => ({
+    ...record,
+    setAside: setAsideFile(files, `${layout.root}/${record.what}`, `${layout.damaged}/collections`),
+  }));
 }

@@ -4,7 +4,7 @@
 import { textOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { ImageId, StoredImage } from "../model/image.ts";
-import { beginLossEpoch, endLosses, listImages, listSessions, readLosses } from "../repository/repository.ts";
+import { beginLossEpoch, endLosses, listImages, listSessions, readCheckpoints, readLosses } from "../repository/repository.ts";
 import type { Session, WritableLossesPlace } from "../repository/repository.ts";
 import { LossSurvey } from "../restore/restore.ts";
 import type { Loss, LossSurveyParts } from "../restore/restore.ts";
@@ -24,10 +24,17 @@ export function lossesPlace({ services, repository }: Opened, session: Session):
 
 type LossesFound = Pick<RepairReport, "images" | "wholeImages" | "losses" | "lossCount" | "lossesKnown">;
 
+interface LossesQuestion {
+  readonly session: Session | undefined;
+  readonly isStored: LossTest | undefined;
+  /** False when a record was set aside: it may be brought back, and nobody has looked at it then. */
+  readonly hasAllRecords: boolean;
+}
+
 export async function findLosses(
   opened: Opened,
   options: RepairOptions,
-  { session, isStored }: { readonly session: Session | undefined; readonly isStored: LossTest | undefined },
+  { session, isStored, hasAllRecords }: LossesQuestion,
 ): Promise<LossesFound> {
   const { images } = await listImages(opened.places);
   if (isStored === undefined) return { images: images.length, wholeImages: 0, losses: [], lossCount: 0, lossesKnown: false };
@@ -46,18 +53,33 @@ export async function findLosses(
     if (lossCount === before) whole.push(image.id);
   }
   options.onProgress?.({ phase: "images", done: images.length, total: images.length });
-  if (session !== undefined) await noteWhole(opened, session, whole, lossCount > 0);
+  if (session !== undefined) {
+    const checkpoints = await wholeCheckpoints(opened, survey);
+    await noteWhole(opened, session, [...whole, ...checkpoints], lossCount === 0 && hasAllRecords);
+  }
   return { images: images.length, wholeImages: whole.length, losses, lossCount, lossesKnown: true };
 }
 
-async function noteWhole(opened: Opened, session: Session, whole: readonly ImageId[], isLossy: boolean): Promise<void> {
+/** Checkpoints that lack something are set aside: they only save time, and no backup may build on them, nor a collection stop at them. */
+async function wholeCheckpoints(opened: Opened, survey: LossSurvey): Promise<readonly ImageId[]> {
+  const { records } = await readCheckpoints(opened.places);
+  const whole: ImageId[] = [];
+  for (const [name, record] of records) {
+    const losses = await survey.lossesOf(treeRootOf(record.root));
+    if ([...losses].length === 0) whole.push(name as ImageId);
+    else for (const volume of opened.repository.volumes) await volume.setAside("checkpoints", name);
+  }
+  return whole;
+}
+
+async function noteWhole(opened: Opened, session: Session, whole: readonly ImageId[], isAllWhole: boolean): Promise<void> {
   const place = lossesPlace(opened, session);
-  if (!isLossy && readLosses(place) === undefined) return;
+  if (isAllWhole && readLosses(place) === undefined) return;
   const { host } = opened.services;
   const { sessions, unreadable } = listSessions(place, host);
   const isAlone = unreadable.length === 0 && sessions.every(({ id, alive }) => id === session.id || alive === false);
   // A backup that is at work may still believe in what is lost.
-  if (!isLossy && isAlone) endLosses(place);
+  if (isAllWhole && isAlone) endLosses(place);
   else await beginLossEpoch(place, whole);
 }
 

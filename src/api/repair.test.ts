@@ -390,6 +390,50 @@ describe("repair", () => {
   });
 });
 
+describe("after a repair", () => {
+  test("no backup builds on a checkpoint that leaned on what is lost", async () => {
+    await using t = await temporaryRepository({}, 1);
+    for (let d = 10; d < 90; d++) {
+      mkdirSync(join(t.source, `d${d}`));
+      for (let i = 0; i < 100; i++) writeFileSync(join(t.source, `d${d}`, `f${i}`), noise(d * 100 + i, 2_000));
+    }
+    await setTimeout(2_100);
+    const checkpoints = join(t.path, "volumes", "main", "checkpoints");
+    const controller = new AbortController();
+    const onProgress = (): void => {
+      if (readdirSync(checkpoints).length > 0) controller.abort();
+    };
+    await assert.rejects(t.backUp({ checkpointBytes: 1_000_000, signal: controller.signal, onProgress }), {
+      code: "INTERRUPTED",
+    });
+    assert.equal(readdirSync(checkpoints).length, 1);
+    const victim = containersOf(t).find((name) => kindOf(t, name) === "data");
+    rmSync(at(t, victim ?? ""));
+    const u = await t.reopen();
+    assert.equal((await u.repository.repair()).missingContainers.length, 1);
+    assert.deepEqual(readdirSync(checkpoints), []);
+    assert.equal((await u.repository.prune()).outcome === "waiting", false);
+    await u.backUp();
+    assert.deepEqual(await damagesOf(u), []);
+    await u.repository.close();
+  });
+
+  test("a record that was set aside and is brought back is looked at before anything builds on it", async () => {
+    const { t, images, data } = await threeBackups();
+    await using _ = t;
+    const record = join(t.path, "volumes", "main", "images", images[2] ?? "");
+    const good = readFileSync(record);
+    flip(record, 200);
+    rmSync(at(t, data[2] ?? ""));
+    await t.repository.repair();
+    writeFileSync(record, good);
+    const u = await t.reopen();
+    const next = await u.backUp({ source: "test" });
+    assert.deepEqual(await unreadable(u, [...images.slice(0, 2), idOf(next)]), NOTHING_LOST);
+    await u.repository.close();
+  });
+});
+
 describe("without a repair", () => {
   test("a backup that was cut off after it found containers missing leaves nothing to be believed", async () => {
     const { t, images, data } = await threeBackups();

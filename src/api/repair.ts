@@ -5,7 +5,7 @@
 import { rebuildCatalog } from "../catalog/catalog.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { ContainerName } from "../media/media.ts";
-import { Salvage, beginLossEpoch, containerKey, rebuildIndex } from "../repository/repository.ts";
+import { LocationBuffer, Salvage, beginLossEpoch, containerKey, rebuildIndex } from "../repository/repository.ts";
 import type { CentralIndex, ContainerContents, SalvagedContainer } from "../repository/repository.ts";
 import { asJob } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
@@ -14,7 +14,7 @@ import { contentsOfDamaged, examineContainers } from "./repair-containers.ts";
 import type { ContainersFound, DamagedContainer } from "./repair-containers.ts";
 import { findLosses, lossesPlace } from "./repair-losses.ts";
 import { repairDirectories, repairRecords } from "./repair-records.ts";
-import { setAsideUnreadableCollection, condemnedContainers } from "./repair-collection.ts";
+import { goneContainers, goneIn, setAsideUnreadableCollection, unreadableCollection } from "./repair-collection.ts";
 import { inSession } from "./session.ts";
 import type { WritingSession } from "./session.ts";
 import { takeFromOther } from "./take-from-other.ts";
@@ -28,7 +28,7 @@ const VOLUME_ID_DIGITS = 32;
  * damaged; then nothing was changed.
  */
 export function runRepair(opened: Opened, options: RepairOptions): Promise<RepairReport> {
-  if (options.dryRun === true) return repair(opened, options, undefined);
+  if (options.dryRun === true) return rehearse(opened, options);
   return asJob(
     opened,
     "repair",
@@ -44,11 +44,17 @@ export function runRepair(opened: Opened, options: RepairOptions): Promise<Repai
   );
 }
 
+async function rehearse(opened: Opened, options: RepairOptions): Promise<RepairReport> {
+  const records = unreadableCollection(opened)?.records ?? [];
+  const report = await repair(opened, options, undefined);
+  return { ...report, damagedRecords: [...records, ...report.damagedRecords] };
+}
+
 async function repair(opened: Opened, options: RepairOptions, session: WritingSession | undefined): Promise<RepairReport> {
   const { clock } = opened.services;
   const startedMs = clock.elapsedMs();
   const directories = session === undefined ? [] : repairDirectories(opened);
-  const found = await examineContainers(opened, options, session?.condemned ?? condemnedContainers(opened));
+  const found = await examineContainers(opened, options, session === undefined ? goneContainers(opened) : goneIn(session));
   const salvaged = await salvageContainers(opened, found, options, session);
   const damagedContainers = session === undefined ? salvaged : await replaceDamaged(opened, found, salvaged, session);
   const damagedRecords = [...directories, ...(await repairRecords(opened, session))];
@@ -56,7 +62,8 @@ async function repair(opened: Opened, options: RepairOptions, session: WritingSe
   const isHere = storedTest(opened, found, salvaged, session);
   const { has, ...taken } = await takeFromOther(opened, options, { session, isStored: isHere });
   const isStored = session !== undefined || isHere === undefined ? isHere : (of: Uint8Array) => isHere(of) || has(of);
-  const losses = await findLosses(opened, options, { session, isStored });
+  const hasAllRecords = damagedRecords.length === 0;
+  const losses = await findLosses(opened, options, { session, isStored, hasAllRecords });
   const sum = (of: (container: Salvaged) => number): number => salvaged.reduce((total, container) => total + of(container), 0);
   return {
     isDryRun: session === undefined,
@@ -192,7 +199,11 @@ function storedTest(
   salvaged: readonly Salvaged[],
   session: WritingSession | undefined,
 ): ((fingerprint: Uint8Array) => boolean) | undefined {
-  if (session !== undefined) return (fingerprint) => opened.index.has(fingerprint);
+  if (session !== undefined) {
+    // As a reader has it: a writer does not count on what is condemned, but images may lean on it until it is gone.
+    const place = new LocationBuffer();
+    return (fingerprint) => opened.index.locate(fingerprint, place);
+  }
   const { index } = found;
   if (index === undefined) return undefined;
   const saved = new Set(salvaged.flatMap(({ outcome }) => outcome.readable));

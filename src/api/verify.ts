@@ -8,6 +8,7 @@ import { treeRootOf } from "../server/server.ts";
 import { asJob } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
 import type { VerifyOptions, VerifyReport } from "./types.ts";
+import { unreadableCollection } from "./repair-collection.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
 /** Never stops at damage: all of it is in the report. */
@@ -38,6 +39,8 @@ async function verifyRepository(opened: Opened, options: VerifyOptions): Promise
       code: problem.code,
     }),
   );
+  const collection = unreadableCollection(opened)?.records ?? [];
+  damages.push(...collection.map(({ what, problem, code }) => ({ what, problem, code })));
   const checks: ContainerCheck[] = [];
   const known = new Map(repository.volumes.map(({ id }) => [id, catalog.checks(id)]));
   const ages: ContainerAges = {

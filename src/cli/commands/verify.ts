@@ -52,6 +52,8 @@ export const verifyCommand = defineCommand({
         "Add --against PATH.",
       );
     }
+    if (values["read-data"] === 0)
+      throw usageError("--read-data=0% reads nothing; leave it out to check the structure alone", "holdfast verify");
     await using repository = await context.openRepository();
     const { output, world } = context;
     using progress = output.startProgress();

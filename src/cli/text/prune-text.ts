@@ -36,7 +36,8 @@ function doneLines(report: PruneReport): string[] {
   const { removedContainers, removedBytes, writtenContainers, writtenBytes, rescuedSegments, finishedEarlier } = report;
   const lines = [`Freed ${formatBytes(Math.max(0, removedBytes - writtenBytes))}.`];
   lines.push(`  removed ${counted(removedContainers, "container")} (${formatBytes(removedBytes)})`);
-  if (writtenBytes > 0) lines.push(`  wrote ${formatBytes(writtenBytes)} anew in ${counted(writtenContainers, "container")}`);
+  const where = writtenContainers > 0 ? ` in ${counted(writtenContainers, "container")}` : "";
+  if (writtenBytes > 0) lines.push(`  wrote ${formatBytes(writtenBytes)} anew${where}`);
   if (rescuedSegments > 0) lines.push(`  kept ${counted(rescuedSegments, "segment")} that a backup had begun to use meanwhile`);
   if (finishedEarlier) lines.push("  finished what an earlier prune had begun");
   return lines;

@@ -60,6 +60,7 @@ function containerText({
 
 function outcomeText({ lossCount, lossesKnown, images, wholeImages }: RepairReport): string {
   if (!lossesKnown) return "What is lost can be told only after the index was made anew.";
+  if (lossCount === 0 && images === 0) return "There is no image that can be read.";
   if (lossCount === 0) return `Nothing is lost: ${counted(images, "image")} can be restored as stored.`;
   const whole = `${counted(lossCount, "entry", "entries")} lost; ${wholeImages} of ${counted(images, "image")} can be restored as stored.`;
   return `${whole} The next backup stores again what still exists.`;

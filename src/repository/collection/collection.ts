@@ -315,7 +315,7 @@ export function requirePresent(
   }
   if (missing.length === 0) return;
   throw new HoldfastError("SEGMENT_MISSING", {
-    message: `${missing.length} containers that the index knows are missing, among them ${missing[0]}: nothing is removed from a repository that is not whole`,
+    message: `Containers that the index knows are missing (${missing.length}), among them ${missing[0]}: nothing is removed from a repository that is not whole`,
     context: { container: missing[0], count: missing.length },
     hint: "Run `holdfast verify` to see which images are affected, then `holdfast repair`.",
   });

@@ -3,12 +3,11 @@
 import { bytesOfHex, hexOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
-import { BlockSealer } from "../engine/engine.ts";
 import { BLOCK_METADATA } from "../formats/block.ts";
 import { CONTAINER_METADATA } from "../formats/container.ts";
 import { blockIdentityAt } from "../formats/container-directory.ts";
 import type { ContainerName, Volume } from "../media/media.ts";
-import { ContainerReader, listKeySlots } from "../repository/repository.ts";
+import { listKeySlots } from "../repository/repository.ts";
 import { describePage } from "./describe-page.ts";
 import type { Opened } from "./opened.ts";
 import { selectImage } from "./select-image.ts";
@@ -87,9 +86,7 @@ function uniqueBeginning(names: Iterable<string>, text: string): string | undefi
 
 async function describeContainer(opened: Opened, id: string): Promise<unknown> {
   const { volume, name } = await findContainer(opened.repository.volumes, id);
-  const { repositoryId, block: blockKey } = opened.repository.keyRing;
-  const sealer = new BlockSealer({ blockKey, repositoryId, random: opened.services.random });
-  const { blocks, segments, kind, sizeBytes } = await new ContainerReader({ repositoryId, sealer }).readDirectory(volume, name);
+  const { blocks, segments, kind, sizeBytes } = await opened.containerReader().readDirectory(volume, name);
   return {
     name,
     volume: volume.id,

@@ -82,6 +82,20 @@ interface HeldBackup {
   readonly done: Promise<string>;
 }
 
+/** Leaves segments that no image needs any more. */
+async function backUpAndForget(t: TemporaryRepository, content: Buffer): Promise<void> {
+  await using first = await heldBackup(t, content);
+  first.release();
+  forget(t, await first.done);
+}
+
+/** The image of a held backup is what that read, and the repository is whole. */
+async function assertHolds(t: TemporaryRepository, image: string, content: Buffer): Promise<void> {
+  const expected = Buffer.concat([content, Buffer.alloc(32 * 1024 * KIB)]).toString("base64");
+  assert.ok((await contentsOf(t.repository, image)).get("/dump") === expected, "the image is what was backed up");
+  await assertWhole(t.repository);
+}
+
 async function heldBackup(
   t: TemporaryRepository,
   content: Buffer,
@@ -215,9 +229,7 @@ test("with little memory the segments are looked at in several passes, with the 
 test("a backup that began before the condemnation may use what is condemned: it is waited for, readable, and rescued", async () => {
   await using t = await temporaryRepository();
   const content = randomBytes(3_000 * KIB);
-  await using first = await heldBackup(t, content);
-  first.release();
-  forget(t, await first.done);
+  await backUpAndForget(t, content);
   await using held = await heldBackup(t, content);
   const waiting = await t.repository.prune();
   assert.equal(waiting.outcome, "waiting");
@@ -225,11 +237,7 @@ test("a backup that began before the condemnation may use what is condemned: it 
   assert.equal(waiting.removedContainers, 0);
   held.release();
   const image = await held.done;
-  const expected = Buffer.concat([content, Buffer.alloc(32 * 1024 * KIB)]).toString("base64");
-  const isWhole = async (): Promise<void> => {
-    assert.ok((await contentsOf(t.repository, image)).get("/dump") === expected, "the image is what was backed up");
-    await assertWhole(t.repository);
-  };
+  const isWhole = (): Promise<void> => assertHolds(t, image, content);
   await isWhole();
   const finished = await t.repository.prune();
   assert.ok(finished.rescuedSegments > 0);
@@ -240,18 +248,12 @@ test("a backup that began before the condemnation may use what is condemned: it 
 test("an index that is made anew while a collection waits still leads to what is condemned, and a repair calls none of it lost", async () => {
   await using t = await temporaryRepository();
   const content = randomBytes(3_000 * KIB);
-  await using first = await heldBackup(t, content);
-  first.release();
-  forget(t, await first.done);
+  await backUpAndForget(t, content);
   await using held = await heldBackup(t, content);
   assert.equal((await t.repository.prune()).outcome, "waiting");
   held.release();
   const image = await held.done;
-  const expected = Buffer.concat([content, Buffer.alloc(32 * 1024 * KIB)]).toString("base64");
-  const isWhole = async (): Promise<void> => {
-    assert.ok((await contentsOf(t.repository, image)).get("/dump") === expected, "the image is what was backed up");
-    await assertWhole(t.repository);
-  };
+  const isWhole = (): Promise<void> => assertHolds(t, image, content);
   await t.repository.rebuildIndex();
   await isWhole();
   const { lossCount, wholeImages, images } = await t.repository.repair();
@@ -265,9 +267,7 @@ test("an index that is made anew while a collection waits still leads to what is
 test("a backup that begins after the condemnation stores anew what is condemned, and is not waited for", async () => {
   await using t = await temporaryRepository();
   const content = randomBytes(3_000 * KIB);
-  await using first = await heldBackup(t, content);
-  first.release();
-  forget(t, await first.done);
+  await backUpAndForget(t, content);
   const place = { files: t.services.files, layout: repositoryLayout(t.path) };
   await startSession({ ...t.services, ...place, host: elsewhere(t) });
   assert.equal((await t.repository.prune()).outcome, "waiting");
@@ -287,9 +287,7 @@ test("a backup that begins after the condemnation stores anew what is condemned,
 test("a writer whose machine was declared dead cannot commit, and the repository stays whole", async () => {
   await using t = await temporaryRepository();
   const content = randomBytes(3_000 * KIB);
-  await using first = await heldBackup(t, content);
-  first.release();
-  forget(t, await first.done);
+  await backUpAndForget(t, content);
   await using held = await heldBackup(t, content, { host: elsewhere(t) });
   const waiting = await t.repository.prune();
   assert.deepEqual(

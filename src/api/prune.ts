@@ -1,10 +1,8 @@
 // A collection from beginning to end, as one registered writer among others: first an earlier one that has not come to
 // its end, then a new one.
 
-import { BlockSealer } from "../engine/engine.ts";
 import { HoldfastError } from "../base/errors.ts";
 import {
-  ContainerReader,
   condemn,
   condemnedSetOf,
   dropContainers,
@@ -103,10 +101,7 @@ class Prune {
     this.#options = options;
     this.#startedMs = services.clock.elapsedMs();
     const volumes = repository.volumes.map((volume) => volume.writable(session.temporaryNames));
-    const reader = new ContainerReader({
-      repositoryId: repository.id,
-      sealer: new BlockSealer({ blockKey: keyRing.block, repositoryId: repository.id, random }),
-    });
+    const reader = opened.containerReader();
     this.#parts = {
       files,
       layout,

@@ -2,9 +2,8 @@
 
 import { rebuildCatalog } from "../catalog/catalog.ts";
 import { HoldfastError, hasCode } from "../base/errors.ts";
-import { BlockSealer } from "../engine/engine.ts";
 import type { ContainerName, VolumeId } from "../media/media.ts";
-import { ContainerReader, beginLossEpoch, containerKey, listRuns, rebuildIndex } from "../repository/repository.ts";
+import { beginLossEpoch, containerKey, listRuns, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents, ContainerSet } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
 import { goneIn } from "./repair-collection.ts";
@@ -79,10 +78,8 @@ async function* allContainers(
   onProgress: (done: number, total: number) => void,
   onDamage: (container: string, problem: string) => void,
 ): AsyncGenerator<ContainerContents> {
-  const { keyRing, volumes } = opened.repository;
-  const { repositoryId, block } = keyRing;
-  const sealer = new BlockSealer({ blockKey: block, repositoryId, random: opened.services.random });
-  const reader = new ContainerReader({ repositoryId, sealer });
+  const { volumes } = opened.repository;
+  const reader = opened.containerReader();
   const listed = await Promise.all(volumes.map(async (volume) => ({ volume, names: await volume.listContainers() })));
   const total = listed.reduce((sum, { names }) => sum + names.length, 0);
   let done = 0;

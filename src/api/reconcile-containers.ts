@@ -2,10 +2,9 @@
 // taken for stored: its segments would be left out of the new image for good. One that no run knows, left by a killed
 // backup, is taken in, so that what it holds is not stored again.
 
-import { ContainerReader, beginLossEpoch, containerKey, listImageIds, rebuildIndex } from "../repository/repository.ts";
+import { beginLossEpoch, containerKey, listImageIds, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents } from "../repository/repository.ts";
 import type { ContainerName, Volume } from "../media/media.ts";
-import { BlockSealer } from "../engine/engine.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { BackupAccount } from "./backup-account.ts";
 import type { Opened } from "./opened.ts";
@@ -25,17 +24,17 @@ interface Places {
 export async function reconcileContainers(opened: Opened, session: WritingSession, account: BackupAccount): Promise<boolean> {
   const { index, repository } = opened;
   // What is condemned counts as absent: it goes at any moment, and is not to be taken in again.
-  const isCondemned = (volume: string, container: string): boolean => session.condemned.has(containerKey(volume, container));
+  const { condemned } = session;
   const listed: Places[] = [];
   for (const volume of repository.volumes) listed.push({ volume, names: await volume.listContainers() });
-  const present = new Set(listed.flatMap(({ volume, names }) => names.map((name) => `${volume.id} ${name}`)));
+  const present = new Set(listed.flatMap(({ volume, names }) => names.map((name) => containerKey(volume.id, name))));
 
   const known = new Set<string>();
   const missing = new Set<string>();
   const available = new Set<string>(repository.volumes.map((volume) => volume.id));
   for (const { volumeId, container } of index.containers()) {
-    if (isCondemned(volumeId, container)) continue;
-    const key = `${volumeId} ${container}`;
+    const key = containerKey(volumeId, container);
+    if (condemned.has(key)) continue;
     known.add(key);
     // A volume that is not mounted is no loss; its containers are not looked at.
     if (available.has(volumeId) && !present.has(key)) missing.add(key);
@@ -56,7 +55,10 @@ export async function reconcileContainers(opened: Opened, session: WritingSessio
 
   const unknown = listed.map(({ volume, names }) => ({
     volume,
-    names: names.filter((name) => !known.has(`${volume.id} ${name}`) && !isCondemned(volume.id, name)),
+    names: names.filter((name) => {
+      const key = containerKey(volume.id, name);
+      return !known.has(key) && !condemned.has(key);
+    }),
   }));
   if (unknown.some(({ names }) => names.length > 0)) await adopt(opened, session, unknown);
   return true;
@@ -71,9 +73,7 @@ async function adopt(opened: Opened, session: WritingSession, places: readonly P
 }
 
 async function* contentsOf(opened: Opened, places: readonly Places[]): AsyncGenerator<ContainerContents> {
-  const { block, repositoryId } = opened.repository.keyRing;
-  const sealer = new BlockSealer({ blockKey: block, repositoryId, random: opened.services.random });
-  const reader = new ContainerReader({ repositoryId, sealer });
+  const reader = opened.containerReader();
   for (const { volume, names } of places) {
     for (const name of names) {
       try {

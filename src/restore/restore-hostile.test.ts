@@ -211,6 +211,7 @@ const SWAPPER = `
         fs.renameSync(victim + ".aside", victim);
         swaps++;
       } catch {
+        // The restore came between two of these steps. What of them can be undone is, and the next swap begins anew.
         try { fs.unlinkSync(victim); } catch {}
         try { fs.renameSync(victim + ".aside", victim); } catch {}
       }

@@ -12,7 +12,7 @@ import {
   publishTags,
   removeKeySlot,
 } from "../repository/repository.ts";
-import type { KeySlotsPlace } from "../repository/repository.ts";
+import type { KeySlotsPlace, OpenedRepository } from "../repository/repository.ts";
 import { hexOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { runBackup } from "./backup.ts";
@@ -35,6 +35,7 @@ import type { Services } from "./services.ts";
 import { repositoryStatistics } from "./statistics.ts";
 import { inSession } from "./session.ts";
 import { runVerify } from "./verify.ts";
+import { SpareThreads } from "./worker-pool.ts";
 
 export type { Services } from "./services.ts";
 export type * from "./types.ts";
@@ -59,11 +60,22 @@ export async function create(services: Services, options: CreateOptions): Promis
 export async function open(services: Services, options: OpenOptions): Promise<Repository> {
   const { files, host } = services;
   const location = locationOf(services, options.repository);
-  const repository = await openRepository({ files, path: location, passphrase: options.passphrase });
-  const opened = new Opened(services, repository, {
-    cacheDirectory: options.cacheDirectory ?? host.cacheDirectory,
-    threads: options.threads ?? host.processors,
-  });
+  const threads = options.threads ?? host.processors;
+  const spareThreads = new SpareThreads(services);
+  const passphrase = async (): Promise<string> => {
+    const given = await options.passphrase();
+    if (options.startThreads === true) spareThreads.start(threads);
+    return given;
+  };
+  let repository: OpenedRepository;
+  try {
+    repository = await openRepository({ files, path: location, passphrase });
+  } catch (error) {
+    await spareThreads.stop();
+    throw error;
+  }
+  const cacheDirectory = options.cacheDirectory ?? host.cacheDirectory;
+  const opened = new Opened(services, repository, { cacheDirectory, threads, spareThreads });
   return repositoryOver(opened, location, options.onNotice ?? (() => undefined));
 }
 

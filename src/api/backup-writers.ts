@@ -34,7 +34,7 @@ export class BackupWriters implements AsyncDisposable {
     this.#pageSegments = this.#writer("metadata");
     this.pages = new PageWriter(this.#pageSegments, opened.fingerprinters);
     this.pool = new WorkerPool(
-      opened.services,
+      opened.spareThreads,
       opened.threadCount,
       {
         ...opened.workerSetup(),

@@ -18,6 +18,7 @@ import {
 import type { ContainerSet, FingerprintKind, KeyRing, OpenedRepository, RecordPlaces } from "../repository/repository.ts";
 import type { Services } from "./services.ts";
 import type { WorkerSetup } from "./worker-messages.ts";
+import { SpareThreads } from "./worker-pool.ts";
 
 export type Fingerprinters = Readonly<Record<FingerprintKind, Fingerprinter>>;
 
@@ -27,6 +28,7 @@ export class Opened {
   readonly fingerprinters: Fingerprinters;
   readonly cacheDirectory: string;
   readonly threadCount: number;
+  readonly spareThreads: SpareThreads;
   readonly places: RecordPlaces;
   #index: CentralIndex | undefined;
   readonly #excluded = new Set<string>();
@@ -36,12 +38,13 @@ export class Opened {
   constructor(
     services: Services,
     repository: OpenedRepository,
-    options: { readonly cacheDirectory: string; readonly threads: number },
+    options: { readonly cacheDirectory: string; readonly threads: number; readonly spareThreads?: SpareThreads },
   ) {
     this.services = services;
     this.repository = repository;
     this.cacheDirectory = options.cacheDirectory;
     this.threadCount = options.threads;
+    this.spareThreads = options.spareThreads ?? new SpareThreads(services);
     this.fingerprinters = fingerprintersOf(repository.keyRing, services);
     this.places = { volumes: repository.volumes, keyRing: repository.keyRing };
   }
@@ -126,6 +129,7 @@ export class Opened {
   }
 
   async close(): Promise<void> {
+    await this.spareThreads.stop();
     this.#index?.close();
     if (this.#catalog !== undefined) (await this.#catalog).catalog.close();
   }

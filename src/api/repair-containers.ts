@@ -41,7 +41,7 @@ export async function examineContainers(
   options: RepairOptions,
   condemned: ContainerSet,
 ): Promise<ContainersFound> {
-  const { services, repository } = opened;
+  const { repository } = opened;
   const { index, indexProblem } = openIndexLeniently(opened);
   // The index first: a container is published before the run that names it.
   const isCondemned = ({ volumeId, container }: ContainerReference): boolean => condemned.has(containerKey(volumeId, container));
@@ -71,7 +71,7 @@ export async function examineContainers(
   const checks: { volume: DirectoryVolume; container: ContainerName; result: CheckResult }[] = [];
   let bytesRead = 0;
   let done = 0;
-  await using pool = new WorkerPool(services, opened.threadCount, { ...opened.workerSetup(), role: "verify" });
+  await using pool = new WorkerPool(opened.spareThreads, opened.threadCount, { ...opened.workerSetup(), role: "verify" });
   await readContainers(
     pool.threads,
     places,

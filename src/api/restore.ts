@@ -42,7 +42,7 @@ async function restoreImage(opened: Opened, image: ImageSummary, options: Restor
   const { clock, files, host, random } = services;
   const startedMs = clock.elapsedMs();
   const { record } = image;
-  await using pool = new WorkerPool(services, opened.threadCount, { ...opened.workerSetup(), role: "restore" });
+  await using pool = new WorkerPool(opened.spareThreads, opened.threadCount, { ...opened.workerSetup(), role: "restore" });
   const restore = new Restore({
     source: reader,
     index,

@@ -23,6 +23,8 @@ export interface OpenOptions {
   readonly cacheDirectory?: string;
   /** Worker threads; as many as there are processors unless given. */
   readonly threads?: number;
+  /** Start them while the passphrase becomes a key: for who is going to back up, restore or verify. Without it they start when needed. */
+  readonly startThreads?: boolean;
   /** Hears of damage that is passed by, such as an image record that cannot be read. */
   readonly onNotice?: (notice: string) => void;
 }

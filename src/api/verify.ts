@@ -54,7 +54,7 @@ async function verifyRepository(opened: Opened, options: VerifyOptions): Promise
       if (checks.length >= CHECKS_AT_ONCE) catalog.recordChecks(checks.splice(0));
     },
   };
-  await using pool = new WorkerPool(services, opened.threadCount, { ...opened.workerSetup(), role: "verify" });
+  await using pool = new WorkerPool(opened.spareThreads, opened.threadCount, { ...opened.workerSetup(), role: "verify" });
   const run = new VerifyRun({ source: reader, index, volumes: repository.volumes, threads: pool.threads, ages });
   try {
     const verify = (): ReturnType<VerifyRun["run"]> =>

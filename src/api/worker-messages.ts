@@ -28,6 +28,8 @@ export type WorkerSetup =
   | (CommonSetup & { readonly role: "verify" });
 
 export type WorkerRequest =
+  /** The first, and not answered: what goes wrong with it is the answer to all that follow. */
+  | { readonly kind: "begin"; readonly setup: WorkerSetup }
   | { readonly kind: "serve"; readonly number: number; readonly bytes: Uint8Array<ArrayBuffer> }
   /** Publish what is under way and say when it is durable. */
   | { readonly kind: "flush"; readonly number: number };

@@ -16,7 +16,45 @@ interface Waiting {
 
 type StartedThread = WorkerThread<WorkerRequest, WorkerReply>;
 
-/** Starts with its first request: a backup of nothing new needs no threads. */
+/**
+ * Threads that are started before anybody knows what they are to do: while the passphrase becomes a key, which keeps one processor
+ * busy and the others waiting.
+ */
+export class SpareThreads {
+  readonly #services: Services;
+  #threads: StartedThread[] = [];
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  start(count: number): void {
+    this.#threads.push(...startThreads(this.#services, count));
+  }
+
+  /** One that was started ahead, or a new one; stopping it is the caller's business. */
+  take(): StartedThread {
+    return this.#threads.pop() ?? (startThreads(this.#services, 1)[0] as StartedThread);
+  }
+
+  /** Ends those that nobody took. */
+  async stop(): Promise<void> {
+    const threads = this.#threads;
+    this.#threads = [];
+    await Promise.all(threads.map((thread) => thread.stop()));
+  }
+}
+
+function startThreads({ workerEntry }: Services, count: number): readonly StartedThread[] {
+  return startWorkers<WorkerRequest, WorkerReply>({
+    entry: workerEntry,
+    count,
+    // Small young generations: what the workers allocate dies at once, and memory is counted per thread.
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  });
+}
+
+/** Begins with its first request: a backup of nothing new needs no threads. */
 class Thread {
   readonly #start: () => StartedThread;
   readonly #onContainer: (container: PublishedContainer) => void;
@@ -85,20 +123,17 @@ export class WorkerPool implements AsyncDisposable {
 
   /** `onContainer` hears of every container that a worker has published. */
   constructor(
-    services: Services,
+    spare: SpareThreads,
     count: number,
     setup: WorkerSetup,
     onContainer: (container: PublishedContainer) => void = () => undefined,
   ) {
-    const options = {
-      entry: services.workerEntry,
-      count,
-      workerData: setup,
-      // Small young generations: what the workers allocate dies at once, and memory is counted per thread.
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    const begin = (): StartedThread => {
+      const thread = spare.take();
+      thread.post({ kind: "begin", setup });
+      return thread;
     };
-    const start = (): StartedThread => startWorkers<WorkerRequest, WorkerReply>({ ...options, count: 1 })[0] as StartedThread;
-    this.threads = Array.from({ length: count }, () => new Thread(start, onContainer));
+    this.threads = Array.from({ length: count }, () => new Thread(begin, onContainer));
   }
 
   /** Resolves when everything served so far is published and durable. */

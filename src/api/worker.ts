@@ -23,23 +23,45 @@ export type WorkerServices = Omit<Services, "workerEntry" | "version" | "runComm
 
 type PostReply = (reply: WorkerReply, transfer: readonly ArrayBuffer[]) => void;
 
-/** Serves until the thread is stopped. A request that fails is answered with its error; the next one is tried all the same. */
+/**
+ * Serves until the thread is stopped: first comes what it is to do, then its requests. A request that fails is answered with its
+ * error; the next one is tried all the same.
+ */
 export function serveWorker(port: WorkerPort<WorkerRequest, WorkerReply>, services: WorkerServices): void {
-  const service = createService(port.data as WorkerSetup, services, (reply, transfer) => port.post(reply, transfer));
+  const post: PostReply = (reply, transfer) => port.post(reply, transfer);
+  let service: () => WorkerService = () => {
+    throw new Error("Broken invariant: a worker is told what it is to do before its first request");
+  };
   let previous: Promise<void> = Promise.resolve();
   port.onMessage((request) => {
-    previous = previous.then(() => answer(service, request)).then(({ reply, transfer }) => port.post(reply, transfer));
+    if (request.kind === "begin") service = begun(() => createService(request.setup, services, post));
+    else previous = previous.then(() => answer(service, request)).then(({ reply, transfer }) => post(reply, transfer));
   });
 }
 
-async function answer(service: WorkerService, request: WorkerRequest): Promise<{ reply: WorkerReply; transfer: ArrayBuffer[] }> {
+/** Calls `create` at once, and gives what came of it whenever it is asked for: a service, or the error. */
+function begun(create: () => WorkerService): () => WorkerService {
+  try {
+    const service = create();
+    return () => service;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+async function answer(
+  service: () => WorkerService,
+  request: Exclude<WorkerRequest, { kind: "begin" }>,
+): Promise<{ reply: WorkerReply; transfer: ArrayBuffer[] }> {
   const { number } = request;
   try {
     if (request.kind === "flush") {
-      await service.flush?.();
+      await service().flush?.();
       return { reply: { kind: "flushed", number }, transfer: [] };
     }
-    const bytes = await service.serve(request.bytes);
+    const bytes = await service().serve(request.bytes);
     return { reply: { kind: "served", number, bytes }, transfer: [bytes.buffer] };
   } catch (error) {
     return { reply: { kind: "failed", number, error: plainError(error) }, transfer: [] };

@@ -17,7 +17,7 @@ export interface CommandContext {
   readonly commandWords: readonly string[] | undefined;
   readonly globals: GlobalValues;
   /** Opens the repository that was named. Close it: `await using`. */
-  openRepository(): Promise<Repository>;
+  openRepository(options?: Pick<OpenOptions, "startThreads">): Promise<Repository>;
   createRepository(keyLabel: string | undefined): Promise<Repository>;
   /** Another repository and the way to its passphrase, which comes from where the options say or from a person. */
   otherRepository(location: string, passphrase: PassphraseOptions): Pick<OpenOptions, "repository" | "passphrase">;
@@ -79,8 +79,8 @@ export function commandContext(parts: ContextParts): CommandContext {
     hasMetDamage: () => metDamage,
     absolute,
     repositoryLocation,
-    openRepository: async () => {
-      const options = openOptions(passphraseSource(world, passphrase));
+    openRepository: async (more) => {
+      const options = { ...openOptions(passphraseSource(world, passphrase)), ...more };
       // Nothing is changed by opening, and a prompt would wait for ever.
       const repository = await abandonedOn(world.signal, (await world.library()).openRepository(options));
       for (const { message } of repository.problems) parts.output.notice(`Warning: ${message}`);

@@ -133,7 +133,7 @@ export class BackupRun {
       else statistics.othersChanged++;
       this.#addEntry();
     } else {
-      this.#addFile(comparison === "unchanged" ? "rescan" : comparison, isInBase ? cursor.entry.body() : undefined);
+      this.#addFile(comparison === "unchanged" ? "rescan" : comparison);
     }
   }
 
@@ -182,14 +182,16 @@ export class BackupRun {
     this.#queue.push({ kind: "entry", path, body: this.#arena.copy(this.#body.peek()) });
   }
 
-  /** `before` is valid until the cursor moves. */
-  #addFile(reason: ReadReason, before: Uint8Array | undefined): void {
+  /** All but new ones stand under the cursor. */
+  #addFile(reason: ReadReason): void {
     const { walk, settings } = this.#parts;
+    const { entry, view } = this.#cursor;
     const { stat, path, pathLength } = walk;
     this.#endClaim();
     const { sizeBytes, allocatedBytes } = stat;
     const shape = { path, pathLength, sizeBytes, allocatedBytes };
-    const fixedSegmentBytes = settings.fixedSegmentBytes(shape, before === undefined ? undefined : segmentationOf(before));
+    const before = reason === "new" ? undefined : segmentationOf(view, entry.bodyOffset);
+    const fixedSegmentBytes = settings.fixedSegmentBytes(shape, before);
     this.#parts.statistics.bytesToRead += stat.sizeBytes;
     const parts = Math.max(1, Math.ceil(stat.sizeBytes / STRETCH_BYTES));
     const isSurelyChanged = reason === "new" || reason === "changed";
@@ -197,13 +199,13 @@ export class BackupRun {
       kind: "file",
       path: this.#arena.copy(path, pathLength),
       reason,
-      before: before === undefined || isSurelyChanged ? undefined : this.#arena.copy(before),
+      before: isSurelyChanged ? undefined : this.#arena.copy(entry.body()),
       fixedSegmentBytes,
       responses: parts === 1 ? [undefined] : Array.from({ length: parts }, () => undefined),
       waitingFor: 0,
     };
     this.#queue.push(file);
-    if (parts === 1) this.#requests.addWhole(file, stat.sizeBytes);
+    if (parts === 1) this.#requests.addWhole(file, stat);
     for (let part = 0; part < parts && parts > 1; part++) {
       const from = part * STRETCH_BYTES;
       // The last stretch reads on to the end, wherever that is by then.
@@ -264,7 +266,10 @@ export class BackupRun {
       this.#queue.remove();
       if (item.kind === "claim") await this.#sender.claim(item);
       else if (item.kind === "entry") this.#sender.entry(item.path, item.body);
-      else await this.#sender.file(item);
+      else {
+        const sending = this.#sender.file(item);
+        if (sending !== undefined) await sending;
+      }
       if (this.#sender.isFull) await this.#sender.flush();
     }
   }
@@ -284,8 +289,8 @@ export class BackupRun {
 
 const BY_CONTENT: Segmentation = { kind: "content" };
 
-function segmentationOf(body: Uint8Array): Segmentation {
-  const segmentBytes = fixedSegmentBytesOf(body);
+function segmentationOf(page: DataView, bodyOffset: number): Segmentation {
+  const segmentBytes = fixedSegmentBytesOf(page, bodyOffset);
   return segmentBytes === undefined ? BY_CONTENT : { kind: "fixed", segmentBytes };
 }
 

@@ -127,7 +127,7 @@ export class EntrySender {
           waitingFor: 0,
         };
         entries.push(file);
-        this.#requests.addWhole(file, 0);
+        this.#requests.addWhole(file, undefined);
       });
       for (const entry of entries) {
         if (entry.kind === "entry") {
@@ -141,8 +141,21 @@ export class EntrySender {
     }
   }
 
-  /** A file whose responses are all there. */
-  async file(file: PendingFile): Promise<void> {
+  /** A file whose responses are all there. Resolves when it is in the stream; most files are at once, and nothing is returned. */
+  file(file: PendingFile): Promise<void> | undefined {
+    const first = file.responses[0] as ReadResponse;
+    if (file.responses.length > 1 || first.contentFollows) return this.#fileInPieces(file);
+    if (first.outcome === "stored") this.#wholeFile(file, first);
+    else this.#reportUnread(file, first);
+    return undefined;
+  }
+
+  #wholeFile(file: PendingFile, response: ReadResponse): void {
+    this.entry(file.path, response.body);
+    this.#countFile(file, response, response.body);
+  }
+
+  async #fileInPieces(file: PendingFile): Promise<void> {
     let complete = file;
     if (file.responses.length > 1 && !stretchesAgree(file)) complete = await this.#readWhole(file);
     const first = complete.responses[0] as ReadResponse;
@@ -151,8 +164,7 @@ export class EntrySender {
       return;
     }
     if (!first.contentFollows) {
-      this.entry(complete.path, first.body);
-      this.#countFile(complete, first, first.body);
+      this.#wholeFile(complete, first);
       return;
     }
     const { mirror } = this.#parts;
@@ -170,7 +182,7 @@ export class EntrySender {
   /** A large file changed while its stretches were read: read it once more in one piece. */
   async #readWhole(file: PendingFile): Promise<PendingFile> {
     const again: PendingFile = { ...file, responses: [undefined], waitingFor: 0 };
-    this.#requests.addWhole(again, 0);
+    this.#requests.addWhole(again, undefined);
     await this.#requests.complete(again);
     return again;
   }

@@ -14,7 +14,7 @@ import type { DirectoryHandle, FileHandle, FileTree, StatBuffer } from "../platf
 import type { SegmentSink } from "../repository/repository.ts";
 import { attributesSize, entryBodyOf } from "./entry-body.ts";
 import { readRequests, writeResponse } from "./read-protocol.ts";
-import type { ReadOutcome, ReadRequest, ReadResponse } from "./read-protocol.ts";
+import type { ReadOutcome, ReadRequest, ReadResponse, SeenFile } from "./read-protocol.ts";
 
 /** Files up to here are one segment. */
 const SMALL_FILE_BYTES = 32 * 1024;
@@ -36,12 +36,15 @@ export interface FileReaderParts {
   readonly withAttributes: boolean;
 }
 
+type FileSize = Pick<SeenFile, "sizeBytes" | "allocatedBytes">;
+
 const NOTHING = new Uint8Array(0);
 const NO_CONTENT: readonly SegmentReference[] = [];
 
 export class FileReader {
   readonly #parts: FileReaderParts;
-  readonly #before: StatBuffer = newStatBuffer();
+  /** Of the file as it is stored. */
+  readonly #stat: StatBuffer = newStatBuffer();
   readonly #after: StatBuffer = newStatBuffer();
   readonly #body = new ByteWriter(4096);
   readonly #references = new ByteWriter(4096);
@@ -85,18 +88,42 @@ export class FileReader {
   }
 
   #readOpen(handle: FileHandle, request: ReadRequest): ReadResponse {
-    const { tree, clock } = this.#parts;
     // Before the first look: whatever changes later must not carry a time that seems old enough.
-    const openedAt = clock.now();
-    tree.statHandle(handle, this.#before);
-    if (this.#before.kind !== KIND_FILE) return failure("not-a-file", "");
-    let bytesRead = this.#readContent(handle, request);
+    const openedAt = this.#parts.clock.now();
+    const { seen } = request;
+    const isQuicklyRead = seen !== undefined && seen.sizeBytes <= MEDIUM_FILE_BYTES;
+    const response = isQuicklyRead ? this.#readAsSeen(handle, request, seen, openedAt) : undefined;
+    return response ?? this.#readAnew(handle, request, openedAt);
+  }
+
+  /**
+   * Reads a file that is what the walk saw, which spares a look at it: if its times and its size are still the same afterwards,
+   * nothing has changed since before it was opened. Undefined when they are not; what was read then was read for nothing.
+   */
+  #readAsSeen(handle: FileHandle, request: ReadRequest, seen: SeenFile, openedAt: EpochMs): ReadResponse | undefined {
+    try {
+      const bytesRead = this.#readContent(handle, request, seen);
+      this.#parts.tree.statHandle(handle, this.#stat);
+      if (this.#stat.kind !== KIND_FILE || !isSameContent(seen, this.#stat)) return undefined;
+      return this.#describe(handle, request, { openedAt, bytesRead, changedWhileRead: false });
+    } catch (error) {
+      // What is no file cannot be read; the next look tells what it is.
+      if (error instanceof FileTreeError) return undefined;
+      throw error;
+    }
+  }
+
+  #readAnew(handle: FileHandle, request: ReadRequest, openedAt: EpochMs): ReadResponse {
+    const { tree } = this.#parts;
+    tree.statHandle(handle, this.#stat);
+    if (this.#stat.kind !== KIND_FILE) return failure("not-a-file", "");
+    let bytesRead = this.#readContent(handle, request, this.#stat);
     tree.statHandle(handle, this.#after);
     let changedWhileRead = false;
-    if (!isSameContent(this.#before, this.#after)) {
+    if (!isSameContent(this.#stat, this.#after)) {
       // Read it once more from the start: most writers are done by then, and what is stored is of one piece.
-      Object.assign(this.#before, this.#after);
-      bytesRead += this.#readContent(handle, request);
+      Object.assign(this.#stat, this.#after);
+      bytesRead += this.#readContent(handle, request, this.#stat);
       tree.statHandle(handle, this.#after);
       changedWhileRead = true;
     }
@@ -111,10 +138,8 @@ export class FileReader {
     const attributes = this.#parts.withAttributes ? this.#parts.tree.extendedAttributes(handle) : [];
     const segments = this.#segments;
     const isInline = request.stretch === undefined && segments.length <= INLINE_SEGMENTS_LIMIT;
-    const body: { -readonly [K in keyof EntryBody]: EntryBody[K] } = {
-      ...entryBodyOf(this.#before, openedAt),
-      changedWhileRead,
-    };
+    const body: { -readonly [K in keyof EntryBody]: EntryBody[K] } = entryBodyOf(this.#stat, openedAt);
+    body.changedWhileRead = changedWhileRead;
     if (request.fixedSegmentBytes !== undefined) body.fixedSegmentBytes = request.fixedSegmentBytes;
     if (changedWhileRead) body.recheck = true;
     if (attributes.length > 0) Object.assign(body, this.attributeParts(attributes));
@@ -148,11 +173,11 @@ export class FileReader {
   }
 
   /** Fills `#segments` and returns the number of bytes read. */
-  #readContent(handle: FileHandle, request: ReadRequest): number {
+  #readContent(handle: FileHandle, request: ReadRequest, { sizeBytes: size, allocatedBytes }: FileSize): number {
     this.#segments = NO_CONTENT as SegmentReference[];
-    const size = this.#before.sizeBytes;
     const isWhole = request.stretch === undefined;
-    if (isWhole && size <= SMALL_FILE_BYTES && this.#before.allocatedBytes >= size) {
+    const isSparse = allocatedBytes < size;
+    if (isWhole && size <= SMALL_FILE_BYTES && !isSparse) {
       const length = this.#readSmall(handle, size);
       if (length >= 0) return length;
       // It has more than it says.
@@ -162,7 +187,8 @@ export class FileReader {
     const to = request.stretch?.to ?? Number.MAX_SAFE_INTEGER;
     const isMedium = isWhole && size <= MEDIUM_FILE_BYTES && request.fixedSegmentBytes === undefined;
     this.#cutter = isMedium ? this.#parts.fineCutter : this.#parts.cutter;
-    return this.#readLarge(handle, from, to, size, request.fixedSegmentBytes);
+    const fixed = request.fixedSegmentBytes;
+    return isSparse ? this.#readSparse(handle, from, Math.min(to, size), fixed) : this.#cutRun(handle, from, to, fixed);
   }
 
   /**
@@ -171,41 +197,35 @@ export class FileReader {
    */
   #readSmall(handle: FileHandle, size: number): number {
     if (size === 0) {
-      const probe = this.#parts.sink.reserve(1).subarray(0, 1);
-      return this.#parts.tree.read(handle, probe, 0) === 0 ? 0 : -1;
+      return this.#parts.tree.read(handle, this.#parts.sink.reserve(1), 0) === 0 ? 0 : -1;
     }
-    const room = this.#parts.sink.reserve(size).subarray(0, size);
+    const room = this.#parts.sink.reserve(size);
     const length = this.#parts.tree.read(handle, room, 0);
     if (length === 0) return 0;
-    const fingerprint = this.#parts.fingerprintOf(room.subarray(0, length));
+    const fingerprint = this.#parts.fingerprintOf(length === size ? room : room.subarray(0, length));
     this.#parts.sink.keep(fingerprint, length);
     this.#segments = [{ kind: "data", length, fingerprint }];
     return length;
   }
 
-  /** Segments and holes between `from` and `to`; each run of data is cut on its own. */
-  #readLarge(handle: FileHandle, from: number, to: number, size: number, fixed: number | undefined): number {
+  /** Segments and holes between `from` and `end`; each run of data is cut on its own. */
+  #readSparse(handle: FileHandle, from: number, end: number, fixed: number | undefined): number {
     const { tree } = this.#parts;
-    const isSparse = this.#before.allocatedBytes < size;
     let position = from;
     let bytesRead = 0;
-    if (isSparse) {
-      const end = Math.min(to, size);
-      while (position < end) {
-        const run = tree.nextData(handle, position, end);
-        const start = Math.min(run?.start ?? end, end);
-        if (start > position) this.#segments.push({ kind: "hole", length: start - position });
-        if (run === undefined || start >= end) return bytesRead;
-        const stop = Math.min(run.end, end);
-        const length = this.#cutRun(handle, start, stop, fixed);
-        bytesRead += length;
-        position = start + length;
-        // It was truncated under our hands: what follows is not there any more.
-        if (length < stop - start) return bytesRead;
-      }
-      return bytesRead;
+    while (position < end) {
+      const run = tree.nextData(handle, position, end);
+      const start = Math.min(run?.start ?? end, end);
+      if (start > position) this.#segments.push({ kind: "hole", length: start - position });
+      if (run === undefined || start >= end) return bytesRead;
+      const stop = Math.min(run.end, end);
+      const length = this.#cutRun(handle, start, stop, fixed);
+      bytesRead += length;
+      position = start + length;
+      // It was truncated under our hands: what follows is not there any more.
+      if (length < stop - start) return bytesRead;
     }
-    return this.#cutRun(handle, position, to, fixed);
+    return bytesRead;
   }
 
   /** Cuts the bytes from `from` up to `to` or the end of the file; returns how many there were. */
@@ -294,7 +314,7 @@ function lengthOf(segments: readonly SegmentReference[]): number {
 }
 
 /** Inode and device cannot differ: it is the same open file. */
-function isSameContent(a: StatBuffer, b: StatBuffer): boolean {
+function isSameContent(a: SeenFile, b: SeenFile): boolean {
   return (
     a.sizeBytes === b.sizeBytes &&
     a.modifiedSeconds === b.modifiedSeconds &&

@@ -4,6 +4,7 @@ import { assert } from "../base/assert.ts";
 import type { BackupStatistics } from "../model/backup-report.ts";
 import type { PendingFile } from "./pending.ts";
 import { ReadRequestWriter, readResponses } from "./read-protocol.ts";
+import type { ReadRequest, SeenFile } from "./read-protocol.ts";
 import type { ReaderPool } from "./reader-pool.ts";
 
 const REQUEST_FILES = 256;
@@ -28,19 +29,19 @@ export class FileRequests {
     this.#statistics = statistics;
   }
 
-  /** Asks for the whole file; the answer will be its only response. */
-  addWhole(file: PendingFile, expectedBytes: number): void {
-    this.#add(file, 0, undefined, expectedBytes);
+  /** Asks for the whole file; the answer will be its only response. `seen` is what the walk saw, where one has been. */
+  addWhole(file: PendingFile, seen: SeenFile | undefined): void {
+    this.#add(file, 0, { stretch: undefined, seen }, seen?.sizeBytes ?? 0);
   }
 
   /** Asks for a stretch of the file; the answer will be its response number `part`. */
   addStretch(file: PendingFile, part: number, stretch: Stretch, expectedBytes: number): void {
-    this.#add(file, part, stretch, expectedBytes);
+    this.#add(file, part, { stretch, seen: undefined }, expectedBytes);
   }
 
-  #add(file: PendingFile, part: number, stretch: Stretch | undefined, expectedBytes: number): void {
+  #add(file: PendingFile, part: number, { stretch, seen }: Pick<ReadRequest, "stretch" | "seen">, expectedBytes: number): void {
     file.waitingFor++;
-    this.#request.add(file.path, file.fixedSegmentBytes, stretch);
+    this.#request.add(file.path, { fixedSegmentBytes: file.fixedSegmentBytes, stretch, seen });
     this.#files.push(file);
     this.#parts.push(part);
     this.#bytes += expectedBytes;

@@ -1,18 +1,30 @@
 // What the walking thread asks of the reading threads, packed: one request for many files, one response for
 // all of them. These bytes never leave the process, so they have no version.
 //
-// Request, per file:   u8 flags (1 stretch, 2 fixed segments), u8 0, u16 directory length (0xffff: as the file before),
-//                      u16 name length, u16 0, u32 fixed segment bytes, u64 from, u64 to, directory path, name
+// Request, per file:   u8 flags (1 stretch, 2 fixed segments, 4 seen), u8 0, u16 directory length (0xffff: as the file before),
+//                      u16 name length, u16 0, u32 fixed segment bytes,
+//                      if 1: u64 from, u64 to
+//                      if 4: i64 modified seconds, i64 changed seconds, u32 and u32 their nanoseconds, u64 size, u64 allocated
+//                      directory path, name
 // Response, per file:  u8 outcome, u8 flags (1 content follows the body, 2 it changed while it was read), u16 body length,
 //                      u32 reference count, u64 bytes read, body (of a failure: the error code), references (36 bytes each)
 
 import { ByteReader, ByteWriter, textOf, utf8 } from "../base/bytes.ts";
 import { nameStartOf } from "../model/path-order.ts";
 import { SEGMENT_REFERENCE_BYTES } from "../formats/segment-reference.ts";
+import { newStatBuffer } from "../platform/file-tree.ts";
+import type { StatBuffer } from "../platform/file-tree.ts";
 
 const SAME_DIRECTORY = 0xffff;
 const FLAG_STRETCH = 1;
 const FLAG_FIXED = 2;
+const FLAG_SEEN = 4;
+
+/** What tells whether a file is still what it was. */
+export type SeenFile = Pick<
+  StatBuffer,
+  "modifiedSeconds" | "modifiedNanoseconds" | "changedSeconds" | "changedNanoseconds" | "sizeBytes" | "allocatedBytes"
+>;
 
 export interface ReadRequest {
   /** Absolute path of the directory, bytes. */
@@ -22,6 +34,8 @@ export interface ReadRequest {
   readonly fixedSegmentBytes: number | undefined;
   /** A part of a large file; undefined for the whole file. */
   readonly stretch: { readonly from: number; readonly to: number } | undefined;
+  /** What the walk saw of it. Undefined for a stretch, and where no walk has been; valid until the next request is read. */
+  readonly seen: SeenFile | undefined;
 }
 
 const SEPARATOR = 0x2f;
@@ -39,11 +53,14 @@ export class ReadRequestWriter {
   }
 
   /** `path` as in an image: without the slash that makes it absolute. */
-  add(path: Uint8Array, fixedSegmentBytes: ReadRequest["fixedSegmentBytes"], stretch: ReadRequest["stretch"]): void {
+  add(path: Uint8Array, { fixedSegmentBytes, stretch, seen }: Pick<ReadRequest, "fixedSegmentBytes" | "stretch" | "seen">): void {
     const nameStart = nameStartOf(path, path.length);
     const directoryLength = Math.max(nameStart, 1);
     const isSame = this.#isSameDirectory(path, nameStart);
-    const flags = (stretch === undefined ? 0 : FLAG_STRETCH) | (fixedSegmentBytes === undefined ? 0 : FLAG_FIXED);
+    const flags =
+      (stretch === undefined ? 0 : FLAG_STRETCH) |
+      (fixedSegmentBytes === undefined ? 0 : FLAG_FIXED) |
+      (seen === undefined ? 0 : FLAG_SEEN);
     this.#writer
       .u8(flags)
       .u8(0)
@@ -52,7 +69,12 @@ export class ReadRequestWriter {
       .u16(path.length - nameStart)
       .u16(0)
       .u32(fixedSegmentBytes ?? 0);
-    this.#writer.u64(stretch?.from ?? 0).u64(stretch?.to ?? 0);
+    if (stretch !== undefined) this.#writer.u64(stretch.from).u64(stretch.to);
+    if (seen !== undefined) {
+      this.#writer.i64(seen.modifiedSeconds).i64(seen.changedSeconds);
+      this.#writer.u32(seen.modifiedNanoseconds).u32(seen.changedNanoseconds);
+      this.#writer.u64(seen.sizeBytes).u64(seen.allocatedBytes);
+    }
     if (!isSame) this.#writer.u8(SEPARATOR).part(path, 0, directoryLength - 1);
     this.#writer.part(path, nameStart, path.length);
     this.#path = path;
@@ -77,6 +99,7 @@ export class ReadRequestWriter {
 export function* readRequests(bytes: Uint8Array): Generator<ReadRequest> {
   const reader = new ByteReader(bytes, "a read request");
   let directory: Uint8Array = new Uint8Array(0);
+  const lastSeen = newStatBuffer();
   while (reader.remaining > 0) {
     const flags = reader.u8();
     reader.u8();
@@ -84,13 +107,22 @@ export function* readRequests(bytes: Uint8Array): Generator<ReadRequest> {
     const nameLength = reader.u16();
     reader.u16();
     const fixed = reader.u32();
-    const from = reader.size();
-    const to = reader.size();
+    const stretch = (flags & FLAG_STRETCH) === 0 ? undefined : { from: reader.size(), to: reader.size() };
+    const seen = (flags & FLAG_SEEN) === 0 ? undefined : readSeen(reader, lastSeen);
     if (directoryLength !== SAME_DIRECTORY) directory = reader.bytes(directoryLength);
     const name = reader.bytes(nameLength);
-    const stretch = (flags & FLAG_STRETCH) === 0 ? undefined : { from, to };
-    yield { directory, name, fixedSegmentBytes: (flags & FLAG_FIXED) === 0 ? undefined : fixed, stretch };
+    yield { directory, name, fixedSegmentBytes: (flags & FLAG_FIXED) === 0 ? undefined : fixed, stretch, seen };
   }
+}
+
+function readSeen(reader: ByteReader, into: StatBuffer): SeenFile {
+  into.modifiedSeconds = reader.safeInteger();
+  into.changedSeconds = reader.safeInteger();
+  into.modifiedNanoseconds = reader.u32();
+  into.changedNanoseconds = reader.u32();
+  into.sizeBytes = reader.size();
+  into.allocatedBytes = reader.size();
+  return into;
 }
 
 export type ReadOutcome = "stored" | "vanished" | "failed" | "not-a-file";

@@ -17,7 +17,7 @@
 //
 // Bytes 16 to 55 are what decides whether a file is unchanged, so the comparison is one run of bytes.
 
-import { ByteReader, viewOf } from "../base/bytes.ts";
+import { ByteReader } from "../base/bytes.ts";
 import type { ByteWriter } from "../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
@@ -194,10 +194,10 @@ export function readEntryBody(bytes: Uint8Array): EntryBody {
 }
 
 /** The field alone, for a body that was read from a checked page; undefined when its content is cut by content. */
-export function fixedSegmentBytesOf(body: Uint8Array): number | undefined {
-  const view = viewOf(body);
+export function fixedSegmentBytesOf(view: DataView, bodyOffset: number): number | undefined {
+  const parts = view.getUint32(bodyOffset + 4, true);
   // The first of the parts.
-  return (view.getUint32(4, true) & PART_FIXED_SEGMENTS) === 0 ? undefined : view.getUint32(ENTRY_FIXED_BYTES, true);
+  return (parts & PART_FIXED_SEGMENTS) === 0 ? undefined : view.getUint32(bodyOffset + ENTRY_FIXED_BYTES, true);
 }
 
 function readFixedSegmentBytes(reader: ByteReader): number {

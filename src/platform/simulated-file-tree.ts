@@ -117,9 +117,9 @@ export class SimulatedFileTree implements FileTree {
   }
 
   read(handle: FileHandle, into: Uint8Array, position: number): number {
-    const part = this.#at(handle)
-      .content.view()
-      .subarray(position, position + into.length);
+    const { kind, content } = this.#at(handle);
+    if (kind === KIND_DIRECTORY) throw new FileTreeError("EISDIR", "read");
+    const part = content.view().subarray(position, position + into.length);
     into.set(part);
     return part.length;
   }

@@ -16,7 +16,7 @@ function entry(body: string): WorkerEntry {
 }
 
 function start(body: string, count = 1, patienceMs = 10_000): readonly WorkerThread<unknown, unknown>[] {
-  return startWorkers({ entry: entry(body), count, workerData: { factor: 3 }, patienceMs });
+  return startWorkers({ entry: entry(body), count, patienceMs });
 }
 
 function answerOf(worker: WorkerThread<unknown, unknown>): Promise<unknown> {
@@ -30,8 +30,8 @@ function failureOf(worker: WorkerThread<unknown, unknown>): Promise<HoldfastErro
   return new Promise((resolve) => worker.onFailure(resolve));
 }
 
-test("each worker knows its number and its data, and answers", async () => {
-  const workers = start("port.post([port.index, message * port.data.factor]);", 2);
+test("each worker knows its number, and answers", async () => {
+  const workers = start("port.post([port.index, message * 3]);", 2);
   for (const worker of workers) worker.post(worker.index + 10);
   assert.deepEqual(await Promise.all(workers.map(answerOf)), [
     [0, 30],
@@ -57,7 +57,6 @@ test("an entry can be a URL", async () => {
   const [worker] = startWorkers({
     entry: new URL(`data:text/javascript,${encodeURIComponent(source)}`),
     count: 1,
-    workerData: undefined,
   });
   assert.ok(worker);
   assert.equal(await answerOf(worker), "from a module");
@@ -93,7 +92,7 @@ test("a worker that ends by itself has failed", async () => {
 });
 
 test("an entry that cannot be loaded is a failure", async () => {
-  const [worker] = startWorkers({ entry: new URL("file:///nowhere/worker.ts"), count: 1, workerData: undefined });
+  const [worker] = startWorkers({ entry: new URL("file:///nowhere/worker.ts"), count: 1 });
   assert.ok(worker);
   assert.equal((await failureOf(worker)).code, "WORKER_FAILED");
 });

@@ -12,8 +12,6 @@ export type WorkerEntry = URL | { readonly code: string } | WorkerInThisThread;
 export interface WorkerOptions {
   readonly entry: WorkerEntry;
   readonly count: number;
-  /** Given to each worker; shared memory in it is shared, the rest copied. */
-  readonly workerData: unknown;
   readonly resourceLimits?: ResourceLimits;
   /** How long a worker that is asked to end may take before it is ended by force; ten seconds unless told. */
   readonly patienceMs?: number;
@@ -22,6 +20,7 @@ export interface WorkerOptions {
 /** One started worker. `In` is what it is sent, `Out` what it sends. */
 export interface WorkerThread<In, Out> {
   readonly index: number;
+  /** Shared memory in the message is shared, what is transferred moves, the rest is copied. */
   post(message: In, transfer?: readonly Transferable[]): void;
   /** One listener; messages that came before it are delivered when it is set. */
   onMessage(listener: (message: Out) => void): void;
@@ -39,9 +38,7 @@ export interface WorkerThread<In, Out> {
 export function startWorkers<In, Out>(options: WorkerOptions): readonly WorkerThread<In, Out>[] {
   const { entry } = options;
   return Array.from({ length: options.count }, (_, index) =>
-    "serve" in entry
-      ? startInThisThread<In, Out>(entry, index, options.workerData)
-      : new StartedWorker<In, Out>(options, entry, index),
+    "serve" in entry ? startInThisThread<In, Out>(entry, index) : new StartedWorker<In, Out>(options, entry, index),
   );
 }
 
@@ -61,7 +58,7 @@ class StartedWorker<In, Out> implements WorkerThread<In, Out> {
     this.index = index;
     const { resourceLimits } = options;
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
-    const inside: WorkerStart = { index, stopFlag: this.#stopFlag, data: options.workerData };
+    const inside: WorkerStart = { index, stopFlag: this.#stopFlag };
     const given = { workerData: inside, ...(resourceLimits === undefined ? {} : { resourceLimits }) };
     this.#worker = entry instanceof URL ? new Worker(entry, given) : new Worker(entry.code, { ...given, eval: true });
     this.#worker.on("message", (message: Out) => {
@@ -126,14 +123,11 @@ interface WorkerStart {
   readonly index: number;
   /** Becomes 1 when the worker is to end: seen at once, while a message waits for its turn. */
   readonly stopFlag: Int32Array<SharedArrayBuffer>;
-  readonly data: unknown;
 }
 
 /** The inside of a worker. `In` is what it is sent, `Out` what it sends. */
 export interface WorkerPort<In, Out> {
   readonly index: number;
-  /** What the starter gave as `workerData`; the receiver decides what it must be. */
-  readonly data: unknown;
   post(message: Out, transfer?: readonly Transferable[]): void;
   /** The worker lives as long as it listens: until it is stopped. */
   onMessage(listener: (message: In) => void): void;
@@ -143,10 +137,9 @@ export interface WorkerPort<In, Out> {
 export function workerPort<In, Out>(): WorkerPort<In, Out> {
   const port = parentPort;
   assert(!isMainThread && port !== null, "a worker port exists only in a worker thread");
-  const { index, stopFlag, data } = workerData as WorkerStart;
+  const { index, stopFlag } = workerData as WorkerStart;
   return {
     index,
-    data,
     post: (message, transfer = []) => port.postMessage(message, [...transfer]),
     onMessage: (listener) => {
       port.on("message", (message: In | typeof STOP) => {

@@ -6,16 +6,13 @@ import type { WorkerPort, WorkerThread } from "./threads.ts";
 type Message = { readonly bytes: Uint8Array<ArrayBuffer> };
 
 function start(serve: (port: WorkerPort<Message, unknown>) => void): WorkerThread<Message, unknown> {
-  const [worker] = startWorkers<Message, unknown>({ entry: { serve }, count: 1, workerData: { factor: 3 } });
+  const [worker] = startWorkers<Message, unknown>({ entry: { serve }, count: 1 });
   assert.ok(worker !== undefined);
   return worker;
 }
 
-test("it gets its data and messages as copies, and answers in order", async () => {
-  const worker = start((port) => {
-    const { factor } = port.data as { readonly factor: number };
-    port.onMessage(({ bytes }) => port.post((bytes[0] ?? 0) * factor));
-  });
+test("it gets messages as copies, and answers in order", async () => {
+  const worker = start((port) => port.onMessage(({ bytes }) => port.post((bytes[0] ?? 0) * 3)));
   const answers: unknown[] = [];
   const bytes = Uint8Array.of(1);
   for (let number = 1; number <= 3; number++) {

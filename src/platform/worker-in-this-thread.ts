@@ -9,14 +9,13 @@ export interface WorkerInThisThread {
   readonly serve: (port: WorkerPort<never, unknown>) => void;
 }
 
-export function startInThisThread<In, Out>(entry: WorkerInThisThread, index: number, data: unknown): WorkerThread<In, Out> {
+export function startInThisThread<In, Out>(entry: WorkerInThisThread, index: number): WorkerThread<In, Out> {
   const toWorker = new Mailbox<In>();
   const toStarter = new Mailbox<Out>();
   let failure: HoldfastError | undefined;
   let onFailure: ((error: HoldfastError) => void) | undefined;
   const port: WorkerPort<In, Out> = {
     index,
-    data: structuredClone(data),
     post: (message, transfer) => toStarter.post(message, transfer),
     onMessage: (listener) => toWorker.listen(listener),
   };

@@ -5,7 +5,7 @@ import type { Fingerprint } from "../base/fingerprint.ts";
 
 export interface SegmentSink {
   /**
-   * Room for a small segment, at least `length` bytes, to be read into directly. The view is valid until the next call of
+   * Room of `length` bytes for a small segment, to be read into directly. The view is valid until the next call of
    * any method; nothing is stored unless `keep` follows.
    */
   reserve(length: number): Uint8Array;

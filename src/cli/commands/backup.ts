@@ -36,7 +36,7 @@ export const backupCommand = defineCommand({
   endsOnSignal: true,
   async run(context, values) {
     const request = await backupRequest(context, values);
-    await using repository = await context.openRepository();
+    await using repository = await context.openRepository({ startThreads: true });
     const report = await backUp(context, repository, request);
     return tellReport(context, report);
   },

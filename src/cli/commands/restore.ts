@@ -68,7 +68,7 @@ export const restoreCommand = defineCommand({
   exitMeanings: { [EXIT.incomplete]: "done, but some items could not be restored as stored (they are listed)" },
   endsOnSignal: true,
   async run(context, values) {
-    await using repository = await context.openRepository();
+    await using repository = await context.openRepository({ startThreads: true });
     const [image = "", ...paths] = context.positionals;
     const request = withoutUndefined({
       image,

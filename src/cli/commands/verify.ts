@@ -54,7 +54,7 @@ export const verifyCommand = defineCommand({
     }
     if (values["read-data"] === 0)
       throw usageError("--read-data=0% reads nothing; leave it out to check the structure alone", "holdfast verify");
-    await using repository = await context.openRepository();
+    await using repository = await context.openRepository({ startThreads: values["read-data"] !== undefined });
     const { output, world } = context;
     using progress = output.startProgress();
     const report = await repository.verify(

@@ -3,12 +3,11 @@
 //
 // Pages lie in chunks that are cut by content, so the next log copies the chunks of what did not change as they are.
 
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { assert } from "../base/assert.ts";
 import { concatBytes, equalBytes, hexOf, utf8 } from "../base/bytes.ts";
-import { HoldfastError, messageOf } from "../base/errors.ts";
+import { HoldfastError } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
-import { openRecord, sealRecord } from "../engine/engine.ts";
+import { compressFrame, decompressFrame, openRecord, sealRecord } from "../engine/engine.ts";
 import type { PageReference } from "../formats/entry-page.ts";
 import {
   PAGE_TABLE_LIMIT,
@@ -31,8 +30,8 @@ const CHUNK_MINIMUM_BYTES = 256 * 1024;
 const CHUNK_MAXIMUM_BYTES = 2 * 1024 * 1024;
 /** One page in 16 ends a chunk once the minimum is reached. */
 const CHUNK_CUT_MASK = 15;
-/** No frame can ask for more memory than this (2^24 bytes) before it gives a byte. */
-const WINDOW_LOG_LIMIT = 24;
+/** Written once and read once, on this machine: speed is worth more than space. */
+const ZSTD_LEVEL = 1;
 
 export interface TrackLogKeys {
   readonly files: Files;
@@ -119,7 +118,7 @@ export class TrackLog {
     }
     const sealed = readExactly(file, trailer.offset, trailer.storedBytes);
     const packed = openRecord(keys.key, contextOf(keys.repositoryId, "table"), sealed, "a track log's page table");
-    const table = decodePageTable(decompress(packed, PAGE_TABLE_LIMIT, "the page table of a track log"));
+    const table = decodePageTable(decompressFrame(packed, PAGE_TABLE_LIMIT, "the page table of a track log", 4 * packed.length));
     const pages: PlacedPage[] = [];
     let firstPosition = 0;
     let pageNumber = 0;
@@ -157,7 +156,7 @@ export class TrackLog {
     const chunk = this.#chunks[chunkNumber] as TrackLogChunk;
     const sealed = readExactly(this.#file, chunk.offset, chunk.storedBytes);
     const packed = openRecord(this.#keys.key, contextOf(this.#keys.repositoryId, "chunk"), sealed, "a chunk of a track log");
-    return decompress(packed, chunk.plainBytes, "a chunk of a track log");
+    return decompressFrame(packed, chunk.plainBytes, "a chunk of a track log");
   }
 
   /** The chunk as it is stored, when `pages` are exactly the pages of one chunk of this log. */
@@ -228,14 +227,14 @@ export class TrackLogWriter {
       assert(this.#previous !== undefined, "a page without bytes is one of the previous log's");
       return this.#previous.loadPage(page as PositionedPage).slice();
     });
-    const packed = compress(concatBytes(...parts));
+    const packed = compressFrame(concatBytes(...parts), ZSTD_LEVEL);
     return sealRecord(this.#keys.key, contextOf(this.#keys.repositoryId, "chunk"), this.#keys.random, packed);
   }
 
   /** Completes the file for the image that was committed and gives it its name. It is only a copy, so it need not be synced. */
   commit(imageId: string, path: string): void {
     this.#endChunk();
-    const table = compress(encodePageTable({ chunks: this.#chunks, pages: this.#pages }));
+    const table = compressFrame(encodePageTable({ chunks: this.#chunks, pages: this.#pages }), ZSTD_LEVEL);
     const sealed = sealRecord(this.#keys.key, contextOf(this.#keys.repositoryId, "table"), this.#keys.random, table);
     this.#file.write(sealed, this.#offset);
     this.#file.write(encodeTrackLogTrailer(this.#offset, sealed.length), this.#offset + sealed.length);
@@ -247,24 +246,6 @@ export class TrackLogWriter {
   discard(): void {
     this.#file.close();
     this.#keys.files.remove(this.#path);
-  }
-}
-
-/** Written once and read once, on this machine: speed is worth more than space. */
-function compress(bytes: Uint8Array): Uint8Array {
-  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
-}
-
-/** At most `limitBytes`, or FORMAT_INVALID. */
-function decompress(packed: Uint8Array, limitBytes: number, what: string): Uint8Array {
-  try {
-    const params = { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_LIMIT };
-    return zstdDecompressSync(packed, { maxOutputLength: limitBytes, params });
-  } catch (cause) {
-    throw new HoldfastError("FORMAT_INVALID", {
-      message: `Cannot read ${what}: its ${packed.length} bytes are no frame of at most ${limitBytes} (${messageOf(cause)})`,
-      cause,
-    });
   }
 }
 

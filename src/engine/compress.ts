@@ -1,13 +1,11 @@
-// Compression of blocks: one zstd frame, or the plain bytes where compression does not pay.
-//
-// The one-shot call of node:zlib is used with an output buffer that always suffices, so that zstd writes straight into
-// it and nothing is copied or grown; the buffer of the previous block is freed before the next (release.ts).
+// Compression of blocks: one zstd frame, or the plain bytes where compression does not pay. The buffer of the previous
+// block is freed before the next (release.ts).
 
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { assert } from "../base/assert.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { CODEC_STORED, CODEC_ZSTD, MAX_BLOCK_PLAIN_BYTES, type BlockPayload } from "../formats/block.ts";
-import { OWN_MEMORY_BYTES, releaseNow } from "./release.ts";
+import { releaseNow } from "./release.ts";
+import { compressFrame, decompressFrame } from "./zstd-frame.ts";
 
 export type CompressionLevel = "off" | "fast" | "default" | "best";
 
@@ -18,9 +16,6 @@ const ZSTD_LEVELS: Readonly<Record<Exclude<CompressionLevel, "off">, number>> = 
 
 /** A frame must be at least this much smaller than the plain bytes: less is not worth decompressing at every restore. */
 const LEAST_GAIN = 0.02;
-
-/** Larger frames than any block cannot ask a reader for more memory than this (2^24 bytes). */
-const WINDOW_LOG_LIMIT = 24;
 
 const SAMPLES = 64;
 const SAMPLE_BYTES = 256;
@@ -57,10 +52,7 @@ export class BlockCompressor {
     if (this.level === "off") return stored;
     // Who wants the best is not served by a guess, and does not notice its cost.
     if (this.level !== "best" && this.#looksRandom(plain)) return stored;
-    const frame = zstdCompressSync(plain, {
-      chunkSize: frameBound(plain.length),
-      params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVELS[this.level] },
-    });
+    const frame = compressFrame(plain, ZSTD_LEVELS[this.level]);
     if (frame.length > plain.length * (1 - LEAST_GAIN)) {
       releaseNow(frame);
       return stored;
@@ -106,21 +98,7 @@ export class BlockCompressor {
 export function decompressBlock(payload: BlockPayload): Uint8Array {
   const { codec, plainLength, bytes } = payload;
   if (codec === CODEC_STORED) return bytes;
-  let plain: Uint8Array;
-  try {
-    plain = zstdDecompressSync(bytes, {
-      // One more than needed: zlib takes a buffer filled to the brim for a sign that more will come, and gets another.
-      chunkSize: Math.max(plainLength + 1, constants.Z_MIN_CHUNK),
-      maxOutputLength: plainLength,
-      params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_LIMIT },
-    });
-  } catch (cause) {
-    throw new HoldfastError("FORMAT_INVALID", {
-      message: `Cannot decompress a block: its frame is not one of ${plainLength} plain bytes`,
-      context: { plainLength, frameLength: bytes.length },
-      cause,
-    });
-  }
+  const plain = decompressFrame(bytes, plainLength, "a block");
   if (plain.length !== plainLength) {
     throw new HoldfastError("FORMAT_INVALID", {
       message: `Cannot decompress a block: its frame gives ${plain.length} bytes, declared are ${plainLength}`,
@@ -133,13 +111,4 @@ export function decompressBlock(payload: BlockPayload): Uint8Array {
 /** The same memory as a plain Uint8Array: `slice` of a Buffer makes a view where everybody expects a copy. */
 function bytesOf(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
-}
-
-/**
- * ZSTD_compressBound, which lets zstd compress into the buffer in one step, and one more for the reason above; at least so
- * much that the buffer is not cut from Node's pool and can be freed.
- */
-function frameBound(length: number): number {
-  const small = length < 131_072 ? (131_072 - length) >> 11 : 0;
-  return Math.max(length + (length >> 8) + small + 1, OWN_MEMORY_BYTES);
 }

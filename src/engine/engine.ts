@@ -8,3 +8,4 @@ export { BlockSealer, openRecord, SEAL_OVERHEAD_BYTES, sealRecord, type BlockSea
 export { Cutter, DEFAULT_WINDOW_BYTES } from "./cutter.ts";
 export { CUTTING_KEY_BYTES, DEFAULT_CUT_SIZES, FINE_CUT_SIZES, type CutSizes } from "./cutter-parameters.ts";
 export { BlockCompressor, decompressBlock, type CompressedBlock, type CompressionLevel } from "./compress.ts";
+export { compressFrame, decompressFrame } from "./zstd-frame.ts";

@@ -10,12 +10,11 @@ import type { Outcome } from "../support/holdfast-process.ts";
 import { LOST, assertNextRunWorks, assertPromiseKept } from "./judge.ts";
 import { runProgramme } from "./programme.ts";
 import type { ProgrammeOptions } from "./programme.ts";
-import { SHIFTS, Strikes, describeStrike, inParallel, sample } from "./strikes.ts";
+import { SHIFTS, Strikes, chooseStrikes, describeStrike, inParallel } from "./strikes.ts";
 import type { Ready, Strike } from "./strikes.ts";
 import { READING_CALLS, WRITING_CALLS } from "./system-calls.ts";
 import type { CallPoint } from "./system-calls.ts";
 import { Place, isAcknowledged } from "./stage.ts";
-import { WORKLOADS } from "./workloads.ts";
 
 const SMALL_COUNT = 40;
 
@@ -54,16 +53,11 @@ export interface IoErrorsReport {
 }
 
 export async function ioErrors(options: ProgrammeOptions): Promise<IoErrorsReport> {
-  const { size, seed, jobs, only, at, say } = options;
+  const { size, seed, jobs, at, say } = options;
   const startedMs = performance.now();
   using strikes = new Strikes();
-  const ready: Ready[] = [];
-  const workloads = WORKLOADS.filter(({ name }) => only === undefined || name === only);
   const calls = [...new Set([...WRITING_CALLS, ...READING_CALLS])].filter((call) => FAULTS[call] !== undefined);
-  await inParallel(workloads, jobs, async (workload) => {
-    ready.push(await strikes.makeReady(workload, calls, () => true));
-  });
-  ready.sort((a, b) => WORKLOADS.indexOf(a.workload) - WORKLOADS.indexOf(b.workload));
+  const ready = await strikes.makeAllReady(options, calls, () => true);
   const all = ready.flatMap((one) =>
     one.trace.points.flatMap((point) =>
       (FAULTS[point.call] ?? []).flatMap((fault) =>
@@ -75,8 +69,7 @@ export async function ioErrors(options: ProgrammeOptions): Promise<IoErrorsRepor
   // For the small size all reading is one kind of place for each call: there is much of it, in one way through few functions.
   const placeOf = ({ call, site }: CallPoint): string => (WRITING.has(call) || site.includes(".tmp-") ? site : call);
   const keysOf = ({ point, fault, forGood }: Strike): readonly string[] => [placeOf(point), `${point.call} ${fault} ${forGood}`];
-  const matching = all.filter(({ point }) => at === undefined || at === `${point.role} ${point.call} ${point.ordinal}`);
-  const chosen = size === "full" ? matching : sample(matching, keysOf, SMALL_COUNT, seed);
+  const chosen = chooseStrikes(all, options, keysOf, SMALL_COUNT);
 
   const violations: string[] = [];
   const struck = new Set<string>();

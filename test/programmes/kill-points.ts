@@ -7,11 +7,10 @@ import { rmSync } from "node:fs";
 import { LOST } from "./judge.ts";
 import { runProgramme } from "./programme.ts";
 import type { ProgrammeOptions } from "./programme.ts";
-import { SHIFTS, Strikes, describeStrike, inParallel, sample } from "./strikes.ts";
-import type { Ready, Strike } from "./strikes.ts";
+import { SHIFTS, Strikes, chooseStrikes, describeStrike, inParallel } from "./strikes.ts";
+import type { Strike } from "./strikes.ts";
 import { WRITING_CALLS, isCreation } from "./system-calls.ts";
 import { Place } from "./stage.ts";
-import { WORKLOADS } from "./workloads.ts";
 
 const SMALL_COUNT = 40;
 
@@ -28,21 +27,16 @@ export interface KillPointsReport {
 }
 
 export async function killPoints(options: ProgrammeOptions): Promise<KillPointsReport> {
-  const { size, seed, jobs, only, at, say } = options;
+  const { size, seed, jobs, say } = options;
   const startedMs = performance.now();
   using strikes = new Strikes();
-  const ready: Ready[] = [];
-  const workloads = WORKLOADS.filter(({ name }) => only === undefined || name === only);
-  await inParallel(workloads, jobs, async (workload) => {
-    ready.push(await strikes.makeReady(workload, WRITING_CALLS, (call, words) => call !== "openat" || isCreation(words)));
-  });
-  ready.sort((a, b) => WORKLOADS.indexOf(a.workload) - WORKLOADS.indexOf(b.workload));
+  const isWanted = (call: string, words: string): boolean => call !== "openat" || isCreation(words);
+  const ready = await strikes.makeAllReady(options, WRITING_CALLS, isWanted);
   const all = ready.flatMap((one) =>
     one.trace.points.map((point): Strike => ({ ready: one, point, fault: "signal=KILL", forGood: false })),
   );
   const siteOf = ({ point }: Strike): readonly string[] => [point.site];
-  const matching = all.filter(({ point }) => at === undefined || at === `${point.role} ${point.call} ${point.ordinal}`);
-  const chosen = size === "full" ? matching : sample(matching, siteOf, SMALL_COUNT, seed);
+  const chosen = chooseStrikes(all, options, siteOf, SMALL_COUNT);
 
   const violations: string[] = [];
   let covered = 0;

@@ -12,6 +12,8 @@ import { assertNextRunWorks, assertPromiseKept } from "./judge.ts";
 import { aimAt, readTrace, shimEnvironment, strace } from "./system-calls.ts";
 import type { CallPoint, Trace } from "./system-calls.ts";
 import { Place, Stage, isAcknowledged } from "./stage.ts";
+import type { ProgrammeOptions } from "./programme.ts";
+import { WORKLOADS } from "./workloads.ts";
 import type { Prepared, Workload } from "./workloads.ts";
 
 /** A workload with its template, and the calls that its command makes on our files. */
@@ -57,8 +59,18 @@ export class Strikes implements Disposable {
     this.#cache[Symbol.dispose]();
   }
 
+  /** All workloads, or the one of this name, ready to be struck at `calls`, in their usual order. */
+  async makeAllReady(options: ProgrammeOptions, calls: readonly string[], isWanted: CallFilter): Promise<readonly Ready[]> {
+    const workloads = WORKLOADS.filter(({ name }) => options.only === undefined || name === options.only);
+    const ready: Ready[] = [];
+    await inParallel(workloads, options.jobs, async (workload) => {
+      ready.push(await this.#makeReady(workload, calls, isWanted));
+    });
+    return ready.toSorted((a, b) => WORKLOADS.indexOf(a.workload) - WORKLOADS.indexOf(b.workload));
+  }
+
   /** Prepares the template, then runs the command undisturbed to learn its calls. */
-  async makeReady(workload: Workload, calls: readonly string[], isWanted: CallFilter): Promise<Ready> {
+  async #makeReady(workload: Workload, calls: readonly string[], isWanted: CallFilter): Promise<Ready> {
     const stage = new Stage();
     this.#stages.push(stage);
     const prepared = await workload.prepare(stage);
@@ -127,6 +139,17 @@ function siteOf(path: string): string {
     .replace(/ \(deleted\)$/, "");
 }
 
+/** For the full size all strikes, or those at the call that was named; else a choice of every kind. */
+export function chooseStrikes(
+  strikes: readonly Strike[],
+  { at, size, seed }: ProgrammeOptions,
+  keysOf: (strike: Strike) => readonly string[],
+  smallCount: number,
+): readonly Strike[] {
+  const matching = strikes.filter(({ point }) => at === undefined || at === `${point.role} ${point.call} ${point.ordinal}`);
+  return size === "full" ? matching : sample(matching, keysOf, smallCount, seed);
+}
+
 export function describeStrike({ ready, point, fault, forGood }: Strike): string {
   return `${ready.workload.name}: ${fault}${forGood ? " for good" : ""} at ${point.site}, --only "${ready.workload.name}" --at "${point.role} ${point.call} ${point.ordinal}"`;
 }
@@ -135,7 +158,7 @@ export function describeStrike({ ready, point, fault, forGood }: Strike): string
  * One strike for each value of each key, at random, then as many more as are wanted: every kind at least once, and no two
  * runs of the same seed differ.
  */
-export function sample(
+function sample(
   strikes: readonly Strike[],
   keysOf: (strike: Strike) => readonly string[],
   count: number,

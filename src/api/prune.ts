@@ -1,26 +1,33 @@
 // A collection from beginning to end, as one registered writer among others: first an earlier one that has not come to
 // its end, then a new one.
 
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, messageOf } from "../base/errors.ts";
 import {
   condemn,
   condemnedSetOf,
   dropContainers,
   finishGeneration,
+  giveUpReserve,
+  isNoRoom,
   readGeneration,
+  reserveBytes,
   tidyIndex,
 } from "../repository/repository.ts";
 import type { CollectionParts, CondemnOutcome, FinishOutcome, Generation } from "../repository/repository.ts";
 import { asJob } from "./job-history.ts";
 import type { JobResult } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
-import { inSession } from "./session.ts";
+import { inSessionOnFullDisk, makeReserve } from "./session.ts";
 import type { WritingSession } from "./session.ts";
 import type { PruneOptions, PruneReport } from "./types.ts";
 
 const DEFAULT_MAX_UNUSED = 0.05;
 /** So often we begin again when another collection was faster. */
 const ATTEMPTS = 5;
+/** On a full disk: so often we write anew what there is room for by then. Each time the index and all pages are read. */
+const TURNS_ON_FULL_DISK = 8;
+/** Of the room there is, so much is used. The rest is for the index. */
+const USED_ROOM = 0.8;
 
 /**
  * Removes what no image needs. Throws when anything of the repository is missing or cannot be read; nothing is removed
@@ -37,7 +44,7 @@ export async function runPrune(opened: Opened, options: PruneOptions): Promise<P
     return new Prune(opened, options, LOOKING_ON).plan();
   }
   const prune = (): Promise<PruneReport> =>
-    inSession(opened, (session) => new Prune(opened, options, session).run()).catch((error: unknown) => {
+    inSessionOnFullDisk(opened, (session) => new Prune(opened, options, session).run()).catch((error: unknown) => {
       throw options.signal?.aborted === true ? interrupted(error) : error;
     });
   return asJob(opened, "prune", prune, resultOf);
@@ -74,6 +81,16 @@ function interrupted(cause: unknown): HoldfastError {
   });
 }
 
+function noRoom(cause: unknown): HoldfastError {
+  return new HoldfastError("REPOSITORY_WRITE_FAILED", {
+    message: `The disk is full, and there is nothing that could be removed without writing something else first: ${messageOf(cause)}`,
+    retry: "later",
+    context: { errno: "ENOSPC" },
+    hint: "No image has lost anything. Forget more images (`holdfast forget`), so that whole containers are needed no more, or make room on the disk by other means; then try again.",
+    cause,
+  });
+}
+
 /** A dry run writes nothing, so it registers nothing. */
 const LOOKING_ON: WritingSession = {
   id: "0000000000000000",
@@ -92,6 +109,7 @@ class Prune {
   readonly #parts: CollectionParts;
   readonly #startedMs: number;
   #report: Omit<PruneReport, "outcome" | "durationMs">;
+  #lackingRoom = 0;
 
   constructor(opened: Opened, options: PruneOptions, session: WritingSession) {
     const { services, repository } = opened;
@@ -138,6 +156,60 @@ class Prune {
   }
 
   async run(): Promise<PruneReport> {
+    let report: PruneReport;
+    try {
+      report = await this.#collect(undefined);
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      return this.#collectOnFullDisk(error);
+    }
+    await this.#keepReserve();
+    return report;
+  }
+
+  /**
+   * First what can be removed without writing anything anew, with the room of the reserve; that makes room for the rest, a part
+   * at a time.
+   */
+  async #collectOnFullDisk(first: unknown): Promise<PruneReport> {
+    const reserved = reserveBytes(this.#parts);
+    giveUpReserve(this.#parts);
+    let report = await this.#collect(0).catch((error: unknown) => {
+      throw isNoRoom(error) ? noRoom(error) : error;
+    });
+    await this.#keepReserve();
+    for (let turn = 0; turn < TURNS_ON_FULL_DISK && report.outcome !== "waiting" && this.#lackingRoom > 0; turn++) {
+      const removed = this.#report.removedContainers;
+      const { removedBytes, writtenBytes } = this.#report;
+      const freed = removedBytes - writtenBytes + reserved - reserveBytes(this.#parts);
+      const room = Math.floor(freed * USED_ROOM);
+      if (room <= 0) break;
+      try {
+        report = await this.#collect(room);
+      } catch (error) {
+        if (!isNoRoom(error)) throw error;
+        // Somebody else has taken the room. What was written in vain goes again.
+        report = await this.#collect(0);
+        break;
+      }
+      if (this.#report.removedContainers === removed) break;
+    }
+    if (report.outcome === "waiting" || this.#lackingRoom === 0) return report;
+    if (this.#report.removedContainers === 0) throw noRoom(first);
+    const { unusedBytes } = this.#report;
+    this.#options.onNotice?.(
+      `${this.#lackingRoom} containers could not be written anew for want of room; ${unusedBytes} bytes stay unused. Run it again when there is more room.`,
+    );
+    return this.#done("done");
+  }
+
+  async #keepReserve(): Promise<void> {
+    if (await makeReserve(this.#opened, this.#parts.session)) return;
+    this.#options.onNotice?.("There is no room for all of the reserve, which the next prune needs if the disk is full again.");
+  }
+
+  /** `room`: no more bytes are written anew. */
+  async #collect(room: number | undefined): Promise<PruneReport> {
     let generation = readGeneration(this.#parts);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (generation?.isFinished === false) {
@@ -146,7 +218,7 @@ class Prune {
       }
       if (generation?.isFinished === true) await this.#dropLeftOver(generation);
       const after = generation?.number ?? 0;
-      const outcome = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: false, after });
+      const outcome = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: false, after, room });
       this.#takePlan(outcome);
       if (outcome.kind === "nothing") return this.#done(this.#report.removedContainers > 0 ? "done" : "nothing");
       const { writtenContainers, writtenBytes } = this.#report;
@@ -228,9 +300,19 @@ class Prune {
   }
 
   #takePlan(outcome: CondemnOutcome): void {
-    const { liveBytes, storedBytes, deadContainers, deadBytes, rewrittenContainers, rewrittenBytes, unusedBytes } = outcome;
-    const plan = { liveBytes, storedBytes, deadContainers, deadBytes, rewrittenContainers, rewrittenBytes, unusedBytes };
-    this.#report = { ...this.#report, ...plan };
+    const { liveBytes, storedBytes, unusedBytes } = outcome;
+    this.#lackingRoom = outcome.lackingRoom;
+    this.#report = { ...this.#report, liveBytes, storedBytes, unusedBytes };
+    // It is made again.
+    if (outcome.kind === "overtaken") return;
+    const { deadContainers, deadBytes, rewrittenContainers, rewrittenBytes } = this.#report;
+    this.#report = {
+      ...this.#report,
+      deadContainers: deadContainers + outcome.deadContainers,
+      deadBytes: deadBytes + outcome.deadBytes,
+      rewrittenContainers: rewrittenContainers + outcome.rewrittenContainers,
+      rewrittenBytes: rewrittenBytes + outcome.rewrittenBytes,
+    };
   }
 
   #waiting(outcome: Extract<FinishOutcome, { kind: "waiting" }>): PruneReport {

@@ -27,6 +27,7 @@ import type { Session } from "../sessions.ts";
 import { Census, containerSetOf } from "./census.ts";
 import type { CensusContainer } from "./census.ts";
 import { chooseContainers } from "./choose-containers.ts";
+import { adoptContainers, listContainers, requirePresent, unknownContainers } from "./containers.ts";
 import { highestGeneration, publishStep, withdrawCondemnation } from "./generations.ts";
 import { markSegments, sharesOf } from "./mark.ts";
 import { rewriteContainers } from "./rewrite-containers.ts";
@@ -94,6 +95,8 @@ export interface PlannedCollection {
   readonly rewrittenLiveBytes: number;
   /** What stays unused in containers that are left alone. */
   readonly unusedBytes: number;
+  /** Containers that would be written anew if there were room for it. */
+  readonly lackingRoom: number;
 }
 
 export interface CondemnOptions {
@@ -105,6 +108,11 @@ export interface CondemnOptions {
    * meanwhile: two collections that have marked at once could each have condemned what the other counts on.
    */
   readonly after: number;
+  /**
+   * No more bytes than these are written anew; any amount unless given. With 0, on a full disk, nothing is written but the records:
+   * containers that the index does not know are not taken into it, but go as they are.
+   */
+  readonly room?: number | undefined;
 }
 
 export type CondemnOutcome = PlannedCollection & {
@@ -120,7 +128,8 @@ export type CondemnOutcome = PlannedCollection & {
  */
 export async function condemn(parts: CollectionParts, options: CondemnOptions): Promise<CondemnOutcome> {
   const generation = options.after + 1;
-  if (!options.dryRun) await adoptContainers(parts);
+  const isFull = options.room === 0;
+  if (!options.dryRun && !isFull) await adoptContainers(parts);
   // Containers, images, index, containers: what an image needs was indexed before it, what the index names was there before.
   const before = await listContainers(parts);
   const roots = await readRoots(parts);
@@ -132,12 +141,14 @@ export async function condemn(parts: CollectionParts, options: CondemnOptions): 
     const counted = census.containers();
     requirePresent(parts, counted, present);
     // What is newer than the list of images is left alone: a backup is writing it.
-    const containers = counted.map((container) =>
+    const known = counted.map((container) =>
       before.has(containerKey(container.volumeId, container.container))
         ? container
         : { ...container, liveBytes: container.storedBytes },
     );
-    const choice = chooseContainers(containers, { maxUnused: options.maxUnused, limit: CONDEMNED_LIMIT });
+    const containers = isFull ? [...known, ...(await unknownContainers(parts, known, before))] : known;
+    const { maxUnused, room } = options;
+    const choice = chooseContainers(containers, { maxUnused, limit: CONDEMNED_LIMIT, room });
     const dead = choice.dead.map((number) => containers[number] as CensusContainer);
     const rewritten = choice.rewritten.map((number) => containers[number] as CensusContainer);
     const planned: PlannedCollection = {
@@ -149,6 +160,7 @@ export async function condemn(parts: CollectionParts, options: CondemnOptions): 
       rewrittenBytes: sumOf(rewritten, "storedBytes"),
       rewrittenLiveBytes: sumOf(rewritten, "liveBytes"),
       unusedBytes: choice.unusedBytes,
+      lackingRoom: choice.lackingRoom,
     };
     const nothingWritten = { writtenContainers: 0, writtenBytes: 0 };
     if (options.dryRun) return { kind: "planned", ...planned, ...nothingWritten };
@@ -286,72 +298,6 @@ function openRun(parts: CollectionParts, name: RunName): RunReader {
 
 function volumesById({ volumes }: CollectionParts): ReadonlyMap<VolumeId, Volume> {
   return new Map(volumes.map((volume) => [volume.id, volume]));
-}
-
-export async function listContainers({ volumes }: CollectionParts): Promise<ContainerSet> {
-  const present = new Set<string>();
-  for (const volume of volumes) for (const name of await volume.listContainers()) present.add(containerKey(volume.id, name));
-  return present;
-}
-
-/** The index may name nothing that is not there: whatever is gone would count as kept. */
-export function requirePresent(
-  { volumes }: CollectionParts,
-  containers: Iterable<{ readonly volumeId: VolumeId; readonly container: ContainerName }>,
-  present: ContainerSet,
-): void {
-  const available = new Set<string>(volumes.map(({ id }) => id));
-  const missing: string[] = [];
-  for (const { volumeId, container } of containers) {
-    if (!available.has(volumeId)) {
-      throw new HoldfastError("VOLUME_UNAVAILABLE", {
-        message: `Cannot tell what is still needed: volume ${volumeId} is not available`,
-        retry: "later",
-        context: { volume: volumeId },
-        hint: "Nothing was removed. Mount the volume and try again.",
-      });
-    }
-    if (!present.has(containerKey(volumeId, container))) missing.push(container);
-  }
-  if (missing.length === 0) return;
-  throw new HoldfastError("SEGMENT_MISSING", {
-    message: `Containers that the index knows are missing (${missing.length}), among them ${missing[0]}: nothing is removed from a repository that is not whole`,
-    context: { container: missing[0], count: missing.length },
-    hint: "Run `holdfast verify` to see which images are affected, then `holdfast repair`.",
-  });
-}
-
-/** Takes containers that no run knows into the index, as a backup does: left by a killed writer, they are to be removed like any other. */
-export async function adoptContainers(parts: CollectionParts): Promise<void> {
-  const { readers } = openLiveRuns(parts.index);
-  const known = new Set<string>();
-  try {
-    const census = await Census.begin(readers, new Set(), parts.signal);
-    for (const { volumeId, container } of census.containers()) known.add(containerKey(volumeId, container));
-  } finally {
-    for (const reader of readers) reader.close();
-  }
-  const unknown: { readonly volume: Volume; readonly name: ContainerName }[] = [];
-  for (const volume of parts.volumes) {
-    for (const name of await volume.listContainers()) {
-      if (!known.has(containerKey(volume.id, name))) unknown.push({ volume, name });
-    }
-  }
-  if (unknown.length > 0) await rebuildIndex({ ...parts.index, containers: contentsOf(parts, unknown) });
-}
-
-async function* contentsOf(
-  parts: CollectionParts,
-  places: readonly { readonly volume: Volume; readonly name: ContainerName }[],
-): AsyncGenerator<ContainerContents> {
-  for (const { volume, name } of places) {
-    try {
-      yield await parts.readContents(volume, name);
-    } catch (error) {
-      // Damaged, or removed meanwhile. What no run knows is needed by no image: left to `verify`.
-      if (!(error instanceof HoldfastError)) throw error;
-    }
-  }
 }
 
 function sumOf(containers: readonly CensusContainer[], field: "storedBytes" | "liveBytes"): number {

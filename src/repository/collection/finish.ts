@@ -8,16 +8,9 @@ import type { ContainerSet } from "../central-index.ts";
 import { clearDeadSessions, endSession, isRegistered, listSessions } from "../sessions.ts";
 import type { Writer } from "../sessions.ts";
 import { Census } from "./census.ts";
-import {
-  adoptContainers,
-  countRoots,
-  listContainers,
-  readRoots,
-  requirePresent,
-  storeAnew,
-  temporaryNamesOf,
-} from "./collection.ts";
+import { countRoots, readRoots, storeAnew, temporaryNamesOf } from "./collection.ts";
 import type { CollectionParts } from "./collection.ts";
+import { adoptContainers, listContainers, requirePresent } from "./containers.ts";
 import { clearGenerationsBefore, condemnedSetOf, publishStep, readGeneration } from "./generations.ts";
 import type { Generation } from "./generations.ts";
 

@@ -1,0 +1,142 @@
+// What can still be done when the disk is full to the last byte: forgetting images, and getting the space back.
+
+import assert from "node:assert/strict";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, statSync, statfsSync, writeFileSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { describe, test } from "node:test";
+import { FaultyBench, MountSpace, noise } from "./support/faulty-bench.ts";
+import { assertNoStackTrace, holdfast, whyNot } from "./support/holdfast-process.ts";
+import type { Outcome } from "./support/holdfast-process.ts";
+
+const MIB = 1024 * 1024;
+
+/** Mounts a small file system at `directory`. */
+type MountDisk = (space: MountSpace, outside: FaultyBench, directory: string) => Promise<void>;
+
+const mountTmpfs: MountDisk = (space, _, directory) => space.mount("-t", "tmpfs", "-o", "size=40m", "none", directory);
+
+const mountExt4: MountDisk = async (space, place, directory) => {
+  const image = place.at("ext4.image");
+  writeFileSync(image, "");
+  spawnSync("truncate", ["--size=40M", image]);
+  // Nothing kept for root: the tests run as root.
+  const made = spawnSync("mkfs.ext4", ["-q", "-m", "0", image], { encoding: "utf8" });
+  assert.equal(made.status, 0, made.stderr);
+  await space.mount("-o", "loop", image, directory);
+};
+
+class FullDisk implements AsyncDisposable {
+  readonly bench: FaultyBench;
+  readonly #space: MountSpace;
+  readonly #place: FaultyBench;
+  readonly #repository: string;
+
+  private constructor(space: MountSpace, place: FaultyBench, repository: string) {
+    this.#space = space;
+    this.#place = place;
+    this.#repository = repository;
+    this.bench = new FaultyBench(space.outside(repository));
+  }
+
+  static async create(mount: MountDisk): Promise<FullDisk> {
+    const place = new FaultyBench();
+    const space = await MountSpace.create();
+    const disk = place.at("disk");
+    mkdirSync(disk);
+    const made = new FullDisk(space, place, join(disk, "repository"));
+    try {
+      await mount(space, place, disk);
+      await made.bench.prepare();
+      return made;
+    } catch (error) {
+      await made[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async run(...words: readonly string[]): Promise<Outcome> {
+    const place = ["--repository", this.#repository, "--cache-directory", this.bench.at("cache"), "--threads", "2"];
+    const outcome = await holdfast([...words, ...place], { under: this.#space.under });
+    assertNoStackTrace(outcome);
+    return outcome;
+  }
+
+  async must(...words: readonly string[]): Promise<Outcome> {
+    const outcome = await this.run(...words);
+    assert.equal(outcome.status, 0, `${words.join(" ")}: ${outcome.stdout}${outcome.stderr}`);
+    return outcome;
+  }
+
+  /** A backup of a file of this size that no other image has. */
+  async backUpNoise(seed: number, bytes: number): Promise<string> {
+    const file = join(this.bench.source, `only-${seed}`);
+    writeFileSync(file, noise(seed, bytes));
+    await this.must("backup", this.bench.source);
+    rmSync(file);
+    const images = await this.bench.withRepository((repository) => repository.images());
+    return images.at(-1)?.id ?? "";
+  }
+
+  get reserve(): string {
+    return join(this.bench.repository, "reserve");
+  }
+
+  /** Until not one more byte can be written. */
+  fill(): void {
+    const file = openSync(join(dirname(this.bench.repository), "filling"), "a");
+    for (let size = MIB; size >= 1; size = Math.floor(size / 2)) {
+      try {
+        for (;;) writeSync(file, Buffer.alloc(size, 1));
+      } catch (error) {
+        assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
+      }
+    }
+    closeSync(file);
+    assert.equal(this.freeBytes(), 0);
+  }
+
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(dirname(this.bench.repository));
+    return bavail * bsize;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#space[Symbol.asyncDispose]();
+    this.bench[Symbol.dispose]();
+    this.#place[Symbol.dispose]();
+  }
+}
+
+const DISKS: readonly { readonly name: string; readonly mount: MountDisk; readonly tools: readonly string[] }[] = [
+  { name: "tmpfs", mount: mountTmpfs, tools: [] },
+  { name: "ext4", mount: mountExt4, tools: ["mkfs.ext4", "truncate"] },
+];
+
+for (const { name, mount, tools } of DISKS) {
+  const skip = whyNot({ root: true, tools: ["unshare", "nsenter", "mount", ...tools] });
+  describe(`on a full ${name}`, { skip }, () => {
+    test("a backup fails, forget and prune work and give the space back, and the reserve is there again", async () => {
+      await using disk = await FullDisk.create(mount);
+      await disk.must("backup", disk.bench.source);
+      const forgotten = await disk.backUpNoise(7, 8 * MIB);
+      const reserved = statSync(disk.reserve).size;
+      assert.ok(reserved >= MIB);
+      disk.fill();
+
+      const change = join(disk.bench.source, "change");
+      writeFileSync(change, noise(9, MIB));
+      assert.equal((await disk.run("backup", disk.bench.source)).status, 1);
+      rmSync(change);
+      await disk.must("forget", forgotten);
+      assert.ok(statSync(disk.reserve).size > 0.7 * reserved);
+      const { stdout } = await disk.must("prune");
+      assert.match(stdout, /^Freed 8/);
+      assert.ok(disk.freeBytes() > 7 * MIB);
+      assert.ok(statSync(disk.reserve).size > 0.7 * reserved);
+      assert.deepEqual(disk.bench.leftovers(), []);
+      assert.equal(await disk.bench.assertSound(), 1);
+      await disk.must("backup", disk.bench.source);
+    });
+  });
+}

@@ -1,7 +1,7 @@
 // What can still be done when the disk is full to the last byte: forgetting images, and getting the space back.
 
 import assert from "node:assert/strict";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, statSync, statfsSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, statSync, statfsSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { spawnSync } from "node:child_process";
 import { describe, test } from "node:test";
@@ -78,6 +78,28 @@ class FullDisk implements AsyncDisposable {
     return images.at(-1)?.id ?? "";
   }
 
+  /** Two images of many files, of which the second has `needed` bytes of those of the first, which is forgotten. */
+  async backUpPartlyUnneeded(bytes: number, needed: number): Promise<string> {
+    const { source } = this.bench;
+    rmSync(source, { recursive: true });
+    mkdirSync(source);
+    const size = MIB / 4;
+    for (let i = 0; i < bytes / size; i++) writeFileSync(join(source, `file-${i}`), noise(100 + i, size));
+    await this.must("backup", source);
+    for (let i = needed / size; i < bytes / size; i++) rmSync(join(source, `file-${i}`));
+    await this.must("backup", source);
+    const [first, second] = await this.bench.withRepository((repository) => repository.images());
+    await this.must("forget", first?.id ?? "");
+    return second?.id ?? "";
+  }
+
+  /** There is this image, and it is what the source is. */
+  async assertWhole(image: string): Promise<void> {
+    assert.deepEqual(await this.bench.withRepository(async (r) => (await r.images()).map(({ id }) => id)), [image]);
+    assert.equal(await this.bench.assertSound(), 1);
+    assert.deepEqual(this.bench.leftovers(), []);
+  }
+
   get reserve(): string {
     return join(this.bench.repository, "reserve");
   }
@@ -96,6 +118,12 @@ class FullDisk implements AsyncDisposable {
     assert.equal(this.freeBytes(), 0);
   }
 
+  /** After `fill`: so much is free again. */
+  free(bytes: number): void {
+    const file = join(dirname(this.bench.repository), "filling");
+    truncateSync(file, statSync(file).size - bytes);
+  }
+
   freeBytes(): number {
     const { bavail, bsize } = statfsSync(dirname(this.bench.repository));
     return bavail * bsize;
@@ -108,6 +136,9 @@ class FullDisk implements AsyncDisposable {
   }
 }
 
+// Everything on every file system: HOLDFAST_TEST_ALL_FAULTS=1 node --test test/full-disk.test.ts
+const ALL = process.env["HOLDFAST_TEST_ALL_FAULTS"] === "1";
+
 const DISKS: readonly { readonly name: string; readonly mount: MountDisk; readonly tools: readonly string[] }[] = [
   { name: "tmpfs", mount: mountTmpfs, tools: [] },
   { name: "ext4", mount: mountExt4, tools: ["mkfs.ext4", "truncate"] },
@@ -115,6 +146,7 @@ const DISKS: readonly { readonly name: string; readonly mount: MountDisk; readon
 
 for (const { name, mount, tools } of DISKS) {
   const skip = whyNot({ root: true, tools: ["unshare", "nsenter", "mount", ...tools] });
+  const rest = { skip: name !== "tmpfs" && !ALL };
   describe(`on a full ${name}`, { skip }, () => {
     test("a backup fails, forget and prune work and give the space back, and the reserve is there again", async () => {
       await using disk = await FullDisk.create(mount);
@@ -137,6 +169,50 @@ for (const { name, mount, tools } of DISKS) {
       assert.deepEqual(disk.bench.leftovers(), []);
       assert.equal(await disk.bench.assertSound(), 1);
       await disk.must("backup", disk.bench.source);
+    });
+
+    test("what is needed in part is written anew as far as what was removed makes room", rest, async () => {
+      await using disk = await FullDisk.create(mount);
+      const stays = await disk.backUpPartlyUnneeded(8 * MIB, 2 * MIB);
+      const forgotten = await disk.backUpNoise(21, 4 * MIB);
+      await disk.must("forget", forgotten);
+      disk.fill();
+      const { stdout } = await disk.must("prune", "--max-unused", "0");
+      assert.match(stdout, /wrote [\d.]+ MiB anew/);
+      assert.ok(disk.freeBytes() > 10 * MIB, `${disk.freeBytes()} free\n${stdout}`);
+      await disk.assertWhole(stays);
+    });
+
+    test("what there is no room to write anew stays, prune says so, and what was written in vain is gone", rest, async () => {
+      await using disk = await FullDisk.create(mount);
+      const stays = await disk.backUpPartlyUnneeded(8 * MIB, 6 * MIB);
+      disk.fill();
+      disk.free(2 * MIB);
+      const before = disk.freeBytes();
+      for (let i = 0; i < 2; i++) {
+        const { status, stderr } = await disk.run("prune", "--max-unused", "0");
+        assert.equal(status, 1, stderr);
+        assert.match(stderr, /disk is full, and there is nothing that could be removed.*Forget more images/s);
+        assert.ok(disk.freeBytes() > before - MIB / 4, `${disk.freeBytes()} of ${before} free`);
+        assert.ok(statSync(disk.reserve).size > MIB / 2);
+      }
+      await disk.assertWhole(stays);
+      await disk.must("prune", "--max-unused", "100%");
+      await disk.assertWhole(stays);
+    });
+
+    test("without a reserve and without a byte nothing can be done, and nothing is lost", rest, async () => {
+      await using disk = await FullDisk.create(mount);
+      await disk.must("backup", disk.bench.source);
+      rmSync(disk.reserve);
+      disk.fill();
+      const { status, stderr } = await disk.run("prune");
+      assert.equal(status, 1, stderr);
+      assert.match(stderr, /no space left.*Free space/s);
+      disk.free(MIB);
+      await disk.must("prune");
+      assert.ok(statSync(disk.reserve).size > MIB / 2);
+      assert.equal(await disk.bench.assertSound(), 1);
     });
   });
 }

@@ -17,6 +17,7 @@ import type { CollectionParts, CondemnOutcome, FinishOutcome, Generation } from 
 import { asJob } from "./job-history.ts";
 import type { JobResult } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
+import { refusalOf } from "./prune-refusal.ts";
 import { inSessionOnFullDisk, makeReserve } from "./session.ts";
 import type { WritingSession } from "./session.ts";
 import type { PruneOptions, PruneReport } from "./types.ts";
@@ -41,11 +42,13 @@ export async function runPrune(opened: Opened, options: PruneOptions): Promise<P
   requireAllVolumes(opened);
   if (options.dryRun === true) {
     await opened.refresh();
-    return new Prune(opened, options, LOOKING_ON).plan();
+    return new Prune(opened, options, LOOKING_ON).plan().catch(async (error: unknown) => {
+      throw await refusalOf(opened, error, options.signal);
+    });
   }
   const prune = (): Promise<PruneReport> =>
-    inSessionOnFullDisk(opened, (session) => new Prune(opened, options, session).run()).catch((error: unknown) => {
-      throw options.signal?.aborted === true ? interrupted(error) : error;
+    inSessionOnFullDisk(opened, (session) => new Prune(opened, options, session).run()).catch(async (error: unknown) => {
+      throw options.signal?.aborted === true ? interrupted(error) : await refusalOf(opened, error, options.signal);
     });
   return asJob(opened, "prune", prune, resultOf);
 }
@@ -137,6 +140,14 @@ class Prune {
       segmentsInMemory: options.segmentsInMemory,
       signal: options.signal,
       onProgress: (phase, done, total) => options.onProgress?.({ phase, done, total }),
+      onWritten: (storedBytes) => {
+        const { writtenContainers, writtenBytes } = this.#report;
+        this.#report = {
+          ...this.#report,
+          writtenContainers: writtenContainers + 1,
+          writtenBytes: writtenBytes + storedBytes,
+        };
+      },
     };
     this.#report = { ...NOTHING };
   }
@@ -172,35 +183,42 @@ class Prune {
    * at a time.
    */
   async #collectOnFullDisk(first: unknown): Promise<PruneReport> {
+    // Containers that were written and could not be used: they go again.
+    let inVain = this.#report.writtenBytes;
     const reserved = reserveBytes(this.#parts);
     giveUpReserve(this.#parts);
-    let report = await this.#collect(0).catch((error: unknown) => {
-      throw isNoRoom(error) ? noRoom(error) : error;
-    });
+    let report = await this.#collectWithoutRoom();
     await this.#keepReserve();
     for (let turn = 0; turn < TURNS_ON_FULL_DISK && report.outcome !== "waiting" && this.#lackingRoom > 0; turn++) {
-      const removed = this.#report.removedContainers;
-      const { removedBytes, writtenBytes } = this.#report;
-      const freed = removedBytes - writtenBytes + reserved - reserveBytes(this.#parts);
-      const room = Math.floor(freed * USED_ROOM);
+      const { removedContainers, removedBytes, writtenBytes } = this.#report;
+      const free = removedBytes - (writtenBytes - inVain) + reserved - reserveBytes(this.#parts);
+      const room = Math.floor(free * USED_ROOM);
       if (room <= 0) break;
       try {
         report = await this.#collect(room);
       } catch (error) {
         if (!isNoRoom(error)) throw error;
-        // Somebody else has taken the room. What was written in vain goes again.
-        report = await this.#collect(0);
+        // Somebody else has taken it.
+        inVain += this.#report.writtenBytes - writtenBytes;
+        report = await this.#collectWithoutRoom();
         break;
       }
-      if (this.#report.removedContainers === removed) break;
+      if (this.#report.removedContainers === removedContainers) break;
     }
     if (report.outcome === "waiting" || this.#lackingRoom === 0) return report;
-    if (this.#report.removedContainers === 0) throw noRoom(first);
-    const { unusedBytes } = this.#report;
+    if (this.#report.removedBytes <= inVain) throw noRoom(first);
     this.#options.onNotice?.(
-      `${this.#lackingRoom} containers could not be written anew for want of room; ${unusedBytes} bytes stay unused. Run it again when there is more room.`,
+      `There was no room to write ${this.#lackingRoom} more containers anew, in which much is unused. Run prune again when there is.`,
     );
     return this.#done("done");
+  }
+
+  async #collectWithoutRoom(): Promise<PruneReport> {
+    try {
+      return await this.#collect(0);
+    } catch (error) {
+      throw isNoRoom(error) ? noRoom(error) : error;
+    }
   }
 
   async #keepReserve(): Promise<void> {
@@ -221,12 +239,6 @@ class Prune {
       const outcome = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: false, after, room });
       this.#takePlan(outcome);
       if (outcome.kind === "nothing") return this.#done(this.#report.removedContainers > 0 ? "done" : "nothing");
-      const { writtenContainers, writtenBytes } = this.#report;
-      this.#report = {
-        ...this.#report,
-        writtenContainers: writtenContainers + outcome.writtenContainers,
-        writtenBytes: writtenBytes + outcome.writtenBytes,
-      };
       generation = readGeneration(this.#parts);
       if (outcome.kind === "overtaken" || generation?.number !== after + 1) continue;
       if (!generation.isFinished) {
@@ -251,13 +263,12 @@ class Prune {
     if (outcome.kind === "waiting") return outcome;
     this.#opened.refreshIndex();
     await this.#tidy();
-    const { removedContainers, removedBytes, rescuedSegments, writtenBytes } = this.#report;
+    const { removedContainers, removedBytes, rescuedSegments } = this.#report;
     this.#report = {
       ...this.#report,
       removedContainers: removedContainers + outcome.removedContainers,
       removedBytes: removedBytes + outcome.removedBytes,
       rescuedSegments: rescuedSegments + outcome.rescuedSegments,
-      writtenBytes: writtenBytes + outcome.rescuedBytes,
       finishedEarlier: this.#report.finishedEarlier || !isFresh,
     };
     return outcome;
@@ -272,7 +283,7 @@ class Prune {
         if (!(error instanceof HoldfastError)) throw error;
         if (this.#isOver(generation)) {
           await this.#dropLeftOver(generation);
-          return { kind: "finished", removedContainers: 0, removedBytes: 0, rescuedSegments: 0, rescuedBytes: 0 };
+          return { kind: "finished", removedContainers: 0, removedBytes: 0, rescuedSegments: 0 };
         }
         if (error.code !== "SEGMENT_MISSING" || attempt === ATTEMPTS) throw error;
       }

@@ -71,11 +71,7 @@ async function register({ services, repository }: Opened): Promise<Session> {
   return await startSession({ ...place, host, clock, random });
 }
 
-async function asRegistered<T>(
-  opened: Opened,
-  session: Session,
-  work: (session: WritingSession) => Promise<T>,
-): Promise<T> {
+async function asRegistered<T>(opened: Opened, session: Session, work: (session: WritingSession) => Promise<T>): Promise<T> {
   const { files } = opened.services;
   const { layout, keyRing } = opened.repository;
   try {

@@ -70,10 +70,7 @@ function indexBytesOf({ files, layout }: ReservePlace): number {
   return runs.reduce((sum, name) => sum + (files.information(`${layout.index}/${name}`)?.sizeBytes ?? 0), 0);
 }
 
-async function make(
-  { files, layout, random, temporaryNames }: Parameters<typeof keepReserve>[0],
-  size: number,
-): Promise<void> {
+async function make({ files, layout, random, temporaryNames }: Parameters<typeof keepReserve>[0], size: number): Promise<void> {
   const temporary = `${layout.root}/${temporaryNames()}`;
   const file = files.create(temporary);
   try {

@@ -56,6 +56,8 @@ export interface CollectionParts {
   readonly segmentsInMemory?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((phase: CollectionPhase, done: number, total: number) => void) | undefined;
+  /** A new container is durable; it stays even when the rest fails. */
+  readonly onWritten?: ((storedBytes: number) => void) | undefined;
 }
 
 const SEGMENTS_IN_MEMORY = 4_000_000;
@@ -118,8 +120,6 @@ export interface CondemnOptions {
 export type CondemnOutcome = PlannedCollection & {
   /** "overtaken": another collection has condemned something meanwhile; look again. */
   readonly kind: "planned" | "nothing" | "condemned" | "overtaken";
-  readonly writtenContainers: number;
-  readonly writtenBytes: number;
 };
 
 /**
@@ -162,9 +162,8 @@ export async function condemn(parts: CollectionParts, options: CondemnOptions): 
       unusedBytes: choice.unusedBytes,
       lackingRoom: choice.lackingRoom,
     };
-    const nothingWritten = { writtenContainers: 0, writtenBytes: 0 };
-    if (options.dryRun) return { kind: "planned", ...planned, ...nothingWritten };
-    if (dead.length + rewritten.length === 0) return { kind: "nothing", ...planned, ...nothingWritten };
+    if (options.dryRun) return { kind: "planned", ...planned };
+    if (dead.length + rewritten.length === 0) return { kind: "nothing", ...planned };
 
     const chosen = new Uint8Array(containers.length);
     for (const number of choice.rewritten) chosen[number] = 1;
@@ -181,15 +180,14 @@ export async function condemn(parts: CollectionParts, options: CondemnOptions): 
       checkpoints: [...roots.checkpoints.keys()],
     };
     parts.signal?.throwIfAborted();
-    const outcome = { ...planned, writtenContainers: written.containers, writtenBytes: written.bytes };
     parts.session.requireNotEnded();
     const isOurs = await publishStep({ ...parts, temporaryNames: temporaryNamesOf(parts) }, record);
-    if (!isOurs) return { kind: "overtaken", ...outcome };
+    if (!isOurs) return { kind: "overtaken", ...planned };
     if (highestGeneration(parts) > generation) {
       withdrawCondemnation(parts, generation);
-      return { kind: "overtaken", ...outcome };
+      return { kind: "overtaken", ...planned };
     }
-    return { kind: "condemned", ...outcome };
+    return { kind: "condemned", ...planned };
   } finally {
     for (const reader of opened) reader.close();
   }
@@ -249,8 +247,6 @@ function requireNoneLost(count: number): void {
 
 interface Stored {
   readonly runs: readonly RunName[];
-  readonly containers: number;
-  readonly bytes: number;
   readonly segments: number;
 }
 
@@ -262,7 +258,7 @@ export async function storeAnew(
   phase: CollectionPhase,
 ): Promise<Stored> {
   const places = census.placesIn(chosen);
-  if (places.length === 0) return { runs: [], containers: 0, bytes: 0, segments: 0 };
+  if (places.length === 0) return { runs: [], segments: 0 };
   const containers = census.containers().filter((_, number) => chosen[number] === 1);
   const rewritten = await rewriteContainers(
     {
@@ -274,12 +270,13 @@ export async function storeAnew(
       loadBlake: parts.loadBlake,
       signal: parts.signal,
       onContainer: (done, total) => parts.onProgress?.(phase, done, total),
+      onWritten: parts.onWritten,
     },
     containers,
     places,
   );
   const { runs } = await rebuildIndex({ ...parts.index, containers: asStream(rewritten.containers) });
-  return { runs, containers: rewritten.containers.length, bytes: rewritten.storedBytes, segments: rewritten.segments };
+  return { runs, segments: rewritten.segments };
 }
 
 async function* asStream(contents: readonly ContainerContents[]): AsyncGenerator<ContainerContents> {

@@ -100,10 +100,7 @@ export async function adoptContainers(parts: CollectionParts): Promise<void> {
   if (unknown.length > 0) await rebuildIndex({ ...parts.index, containers: contentsOf(parts, unknown) });
 }
 
-async function* contentsOf(
-  parts: CollectionParts,
-  places: readonly ContainerPlace[],
-): AsyncGenerator<ContainerContents> {
+async function* contentsOf(parts: CollectionParts, places: readonly ContainerPlace[]): AsyncGenerator<ContainerContents> {
   for (const { volume, name } of places) {
     try {
       yield await parts.readContents(volume, name);

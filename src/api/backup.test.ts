@@ -460,4 +460,17 @@ test("a repository inside its own source is left out", async () => {
   const report = await t.backUp({ paths: [t.directory] });
   const inside = (await pathsOf(t, id(report))).filter((path) => path.startsWith(`${t.path}/`) || path.startsWith(`${t.cache}/`));
   assert.deepEqual(inside, []);
+  const notice = [`"${t.path}" is the repository that this backup goes to; it is left out.`];
+  assert.deepEqual([report.notices, report.problems], [notice, []]);
+  assert.deepEqual((await t.backUp({ paths: [t.directory] })).notices, notice);
+  // Whoever left it out knows.
+  assert.deepEqual((await t.backUp({ paths: [t.directory], exclude: [t.path] })).notices, []);
+  assert.deepEqual((await t.backUp({ paths: [t.directory], exclude: ["repository"] })).notices, []);
+  assert.deepEqual((await t.backUp()).notices, []);
+});
+
+test("a repository that is named as its own source is left out, and told so", async () => {
+  await using t = await temporaryRepository();
+  const { notices } = await t.backUp({ paths: [t.path, t.source] });
+  assert.deepEqual(notices, [`"${t.path}" is the repository that this backup goes to; it is left out.`]);
 });

@@ -23,6 +23,8 @@ export interface WalkOptions {
   readonly selection: Selection;
   /** What to leave out. */
   readonly excludes?: PatternList;
+  /** Left out too, with a notice. */
+  readonly ownData?: PatternList;
   /** Do not enter directories of other file systems than that of the selected path; they are entries all the same. */
   readonly oneFileSystem?: boolean;
   /** Of directories with a cache directory tag keep only the tag. */
@@ -83,6 +85,7 @@ class Walk implements TreeWalk {
   readonly #options: WalkOptions;
   readonly #tree: FileTree;
   readonly #excludes: PatternList;
+  readonly #ownData: PatternList;
   readonly #hasExcludes: boolean;
   readonly #tagRules: TagRules | undefined;
   readonly #buffer = new PathBuffer();
@@ -103,7 +106,8 @@ class Walk implements TreeWalk {
     this.#options = options;
     this.#tree = options.tree;
     this.#excludes = options.excludes ?? noPatterns;
-    this.#hasExcludes = this.#excludes.count > 0;
+    this.#ownData = options.ownData ?? noPatterns;
+    this.#hasExcludes = this.#excludes.count + this.#ownData.count > 0;
     const excludeCaches = options.excludeCaches ?? false;
     const excludeIfPresent = options.excludeIfPresent ?? [];
     this.#tagRules = excludeCaches || excludeIfPresent.length > 0 ? { excludeCaches, excludeIfPresent } : undefined;
@@ -173,8 +177,15 @@ class Walk implements TreeWalk {
     return this.#accept();
   }
 
+  #isChosenBy(patterns: PatternList, isDirectory: boolean): boolean {
+    return patterns.matches(this.path, this.pathLength, this.nameStart, this.#selectedLength, isDirectory);
+  }
+
   #isExcluded(isDirectory: boolean): boolean {
-    if (!this.#excludes.matches(this.path, this.pathLength, this.nameStart, this.#selectedLength, isDirectory)) return false;
+    if (!this.#isChosenBy(this.#excludes, isDirectory)) {
+      if (!this.#isChosenBy(this.#ownData, isDirectory)) return false;
+      this.#notice("own-data");
+    }
     this.counts.excluded++;
     return true;
   }
@@ -318,7 +329,7 @@ class Walk implements TreeWalk {
     this.#deviceMajor = stat.deviceMajor;
     this.#deviceMinor = stat.deviceMinor;
     if (this.#hasExcludes && this.#isExcluded(stat.kind === KIND_DIRECTORY)) {
-      this.#notice("excluded");
+      if (!this.#isChosenBy(this.#ownData, stat.kind === KIND_DIRECTORY)) this.#notice("excluded");
       return false;
     }
     if (stat.kind === KIND_SYMBOLIC_LINK) this.#notice("link-stored");

@@ -25,7 +25,7 @@ export class LocalReceiver implements AsyncDisposable {
   readonly connection: BackupConnection;
   readonly #indexLocation: WritableIndexLocation;
   readonly #condemned: ContainerSet;
-  readonly #makeReserve: () => Promise<boolean>;
+  readonly #makeReserve: () => Promise<string | undefined>;
 
   constructor(opened: Opened, options: BackupOptions, context: BackupRunContext, choice: BaseChoice, name: SourceName) {
     const { services, repository, fingerprinters } = opened;
@@ -81,8 +81,8 @@ export class LocalReceiver implements AsyncDisposable {
       if (!(error instanceof HoldfastError)) throw error;
       account.notice(`The index could not be tidied: ${error.message}`);
     }
-    if (await this.#makeReserve()) return;
-    account.notice("There is no room for the reserve, which `holdfast prune` needs on a full disk: make room soon.");
+    const problem = await this.#makeReserve();
+    if (problem !== undefined) account.notice(problem);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

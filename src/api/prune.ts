@@ -222,8 +222,8 @@ class Prune {
   }
 
   async #keepReserve(): Promise<void> {
-    if (await makeReserve(this.#opened, this.#parts.session)) return;
-    this.#options.onNotice?.("There is no room for all of the reserve, which the next prune needs if the disk is full again.");
+    const problem = await makeReserve(this.#opened, this.#parts.session);
+    if (problem !== undefined) this.#options.onNotice?.(problem);
   }
 
   /** `room`: no more bytes are written anew. */

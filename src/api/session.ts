@@ -48,15 +48,16 @@ export async function inSessionOnFullDisk<T>(opened: Opened, work: (session: Wri
   });
 }
 
-/** False when it could not be made, or not all of it: for want of room, or for another reason, which harms nobody now. */
-export async function makeReserve(opened: Opened, { temporaryNames }: Session): Promise<boolean> {
+/** Undefined, or what to tell a person: that it could not be made harms nobody now. */
+export async function makeReserve(opened: Opened, { temporaryNames }: Session): Promise<string | undefined> {
   const { services, repository } = opened;
   const { files, random } = services;
   try {
-    return await keepReserve({ files, layout: repository.layout, random, temporaryNames });
+    if (await keepReserve({ files, layout: repository.layout, random, temporaryNames })) return undefined;
+    return "There is no room for the reserve, which `holdfast prune` needs on a full disk: make room soon.";
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
-    return false;
+    return `The reserve for a full disk could not be made: ${error.message}`;
   }
 }
 

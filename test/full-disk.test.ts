@@ -201,6 +201,19 @@ for (const { name, mount, tools } of DISKS) {
       await disk.assertWhole(stays);
     });
 
+    test("however little room there is, the program is not ended by it", async () => {
+      await using disk = await FullDisk.create(mount);
+      await disk.must("backup", disk.bench.source);
+      disk.fill();
+      // Enough for a part of the pages that SQLite maps into memory, where blocks are smaller than pages.
+      for (let kibibytes = 4; kibibytes <= 64; kibibytes += 6) {
+        disk.free(kibibytes * 1024);
+        await disk.must("prune");
+        disk.fill();
+      }
+      assert.equal(await disk.bench.assertSound(), 1);
+    });
+
     test("without a reserve and without a byte nothing can be done, and nothing is lost", rest, async () => {
       await using disk = await FullDisk.create(mount);
       await disk.must("backup", disk.bench.source);

@@ -11,6 +11,7 @@ import { comparePaths, nameStartOf, PATH_SEPARATOR, sharedLength } from "../../m
 import type { DirectoryHandle, ExtendedAttribute, FileTree, StatBuffer } from "../../platform/file-tree.ts";
 import { KIND_DIRECTORY, KIND_SOCKET, KIND_SYMBOLIC_LINK, KIND_UNKNOWN, newStatBuffer } from "../../platform/file-tree.ts";
 import { withoutTagged, type TagRules } from "./directory-tags.ts";
+import { isSameFile, type FileIdentity } from "./file-identity.ts";
 import { OpenLevels, type Level } from "./open-levels.ts";
 import { PathBuffer } from "./path-buffer.ts";
 import { noPatterns, type PatternList } from "./patterns.ts";
@@ -23,8 +24,8 @@ export interface WalkOptions {
   readonly selection: Selection;
   /** What to leave out. */
   readonly excludes?: PatternList;
-  /** Left out too, with a notice. */
-  readonly ownData?: PatternList;
+  /** Left out too, with a notice: by the path it is called by, and by what it is, for it may be reached by another path. */
+  readonly ownData?: { readonly patterns: PatternList; readonly directory: FileIdentity | undefined };
   /** Do not enter directories of other file systems than that of the selected path; they are entries all the same. */
   readonly oneFileSystem?: boolean;
   /** Of directories with a cache directory tag keep only the tag. */
@@ -86,6 +87,7 @@ class Walk implements TreeWalk {
   readonly #tree: FileTree;
   readonly #excludes: PatternList;
   readonly #ownData: PatternList;
+  readonly #ownDirectory: FileIdentity | undefined;
   readonly #hasExcludes: boolean;
   readonly #tagRules: TagRules | undefined;
   readonly #buffer = new PathBuffer();
@@ -106,7 +108,8 @@ class Walk implements TreeWalk {
     this.#options = options;
     this.#tree = options.tree;
     this.#excludes = options.excludes ?? noPatterns;
-    this.#ownData = options.ownData ?? noPatterns;
+    this.#ownData = options.ownData?.patterns ?? noPatterns;
+    this.#ownDirectory = options.ownData?.directory;
     this.#hasExcludes = this.#excludes.count + this.#ownData.count > 0;
     const excludeCaches = options.excludeCaches ?? false;
     const excludeIfPresent = options.excludeIfPresent ?? [];
@@ -205,6 +208,12 @@ class Walk implements TreeWalk {
 
   #openEntry(): boolean {
     const { stat } = this;
+    if (this.#ownDirectory !== undefined && isSameFile(stat, this.#ownDirectory)) {
+      this.#closeOpened();
+      this.counts.excluded++;
+      this.#notice("own-data");
+      return false;
+    }
     // Only directories are judged by their device: on an overlay file system files report another one than their directory.
     const isElsewhere = stat.deviceMajor !== this.#deviceMajor || stat.deviceMinor !== this.#deviceMinor;
     if (isElsewhere && this.#options.oneFileSystem === true) {

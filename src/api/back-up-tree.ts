@@ -120,7 +120,8 @@ function openSource(
   if (notice !== undefined) account.notice(notice);
   const selection = selectionOf(options, services.host.workingDirectory);
   const name = nameSource(options, selection, services.host.name);
-  const ownPlaces = [opened.repository.layout.root, `${opened.cacheDirectory}/${hexOf(opened.repository.id)}`];
+  const { layout, id } = opened.repository;
+  const ownPlaces = { repository: layout.root, cache: `${opened.cacheDirectory}/${hexOf(id)}` };
   const walk = openWalk(
     { tree, files: services.files, selection, options, ownPlaces },
     {

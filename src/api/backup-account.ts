@@ -75,6 +75,7 @@ export class BackupAccount {
       "ancestor-unknown": `"${shown}" cannot be examined; what was named below it is backed up without it.`,
       "link-stored": `"${shown}" is a symbolic link and is stored as one; write "${shown}/" to back up what it leads to.`,
       "link-followed": `"${shown}" is a symbolic link; the directory it leads to is stored under its name.`,
+      "own-data": `"${shown}" is the repository that this backup goes to; it is left out.`,
       excluded: `"${shown}" was named and is left out by a pattern.`,
     };
     this.notice(texts[kind]);

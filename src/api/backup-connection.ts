@@ -11,6 +11,7 @@ import type { SourceName } from "./backup-source.ts";
 import { BackupWriters } from "./backup-writers.ts";
 import type { BaseCandidate, BaseChoice } from "./choose-bases.ts";
 import type { Opened } from "./opened.ts";
+import { makeReserve } from "./session.ts";
 import type { WritingSession } from "./session.ts";
 import type { BackupOptions } from "./types.ts";
 
@@ -24,6 +25,7 @@ export class LocalReceiver implements AsyncDisposable {
   readonly connection: BackupConnection;
   readonly #indexLocation: WritableIndexLocation;
   readonly #condemned: ContainerSet;
+  readonly #makeReserve: () => Promise<string | undefined>;
 
   constructor(opened: Opened, options: BackupOptions, context: BackupRunContext, choice: BaseChoice, name: SourceName) {
     const { services, repository, fingerprinters } = opened;
@@ -31,6 +33,7 @@ export class LocalReceiver implements AsyncDisposable {
     const fence = (): void => session.requireNotEnded();
     this.#indexLocation = { ...opened.indexLocation, random: services.random, session: session.id, fence };
     this.#condemned = session.condemned;
+    this.#makeReserve = () => makeReserve(opened, session);
     this.writers = new BackupWriters(opened, {
       session,
       compression: options.compression ?? "default",
@@ -70,7 +73,7 @@ export class LocalReceiver implements AsyncDisposable {
     };
   }
 
-  /** After the commit: keeps the number of index runs small. The next backup will do it when this one cannot. */
+  /** After the commit: keeps the number of index runs small, and the reserve there. The next backup will do it when this one cannot. */
   async tidy(account: BackupAccount): Promise<void> {
     try {
       await tidyIndex({ ...this.#indexLocation, condemned: this.#condemned });
@@ -78,6 +81,8 @@ export class LocalReceiver implements AsyncDisposable {
       if (!(error instanceof HoldfastError)) throw error;
       account.notice(`The index could not be tidied: ${error.message}`);
     }
+    const problem = await this.#makeReserve();
+    if (problem !== undefined) account.notice(problem);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,6 +10,7 @@ import {
   PatternList,
   SelectionBuilder,
   chooseSegmentation,
+  identityOf,
   literalPattern,
   parsePatternFile,
   walkTree,
@@ -93,16 +94,19 @@ export interface WalkParts {
   readonly files: Files;
   readonly selection: Selection;
   readonly options: BackupOptions;
-  /** Absolute paths of what is Holdfast's own: a repository inside its own source would grow with every backup. */
-  readonly ownPlaces: readonly string[];
+  /** Absolute paths. A repository inside its own source would grow with every backup; what lies in the cache is of no use elsewhere. */
+  readonly ownPlaces: { readonly repository: string; readonly cache: string };
 }
 
 export function openWalk({ tree, files, selection, options, ownPlaces }: WalkParts, listeners: WalkListeners): TreeWalk {
-  const own = ownPlaces.map((path) => literalPattern(utf8(path)));
   return walkTree({
     tree,
     selection,
-    excludes: new PatternList([...excludePatterns(files, options), ...own]),
+    excludes: new PatternList([...excludePatterns(files, options), literalPattern(utf8(ownPlaces.cache))]),
+    ownData: {
+      patterns: new PatternList([literalPattern(utf8(ownPlaces.repository))]),
+      directory: identityOf(tree, utf8(ownPlaces.repository)),
+    },
     oneFileSystem: options.oneFileSystem ?? false,
     excludeCaches: options.excludeCaches ?? false,
     excludeIfPresent: (options.excludeIfPresent ?? []).map(utf8),

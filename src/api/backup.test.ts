@@ -18,8 +18,9 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { PASSPHRASE, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
+import { open } from "./api.ts";
 import type { BackupReport } from "./types.ts";
 
 /** Old enough that its times prove that nothing has changed since. */
@@ -460,4 +461,33 @@ test("a repository inside its own source is left out", async () => {
   const report = await t.backUp({ paths: [t.directory] });
   const inside = (await pathsOf(t, id(report))).filter((path) => path.startsWith(`${t.path}/`) || path.startsWith(`${t.cache}/`));
   assert.deepEqual(inside, []);
+  const notice = [`"${t.path}" is the repository that this backup goes to; it is left out.`];
+  assert.deepEqual([report.notices, report.problems], [notice, []]);
+  assert.deepEqual((await t.backUp({ paths: [t.directory] })).notices, notice);
+  // Whoever left it out knows.
+  assert.deepEqual((await t.backUp({ paths: [t.directory], exclude: [t.path] })).notices, []);
+  assert.deepEqual((await t.backUp({ paths: [t.directory], exclude: ["repository"] })).notices, []);
+  assert.deepEqual((await t.backUp()).notices, []);
+});
+
+test("a repository inside its own source is left out whatever path leads to it", async () => {
+  await using t = await temporaryRepository();
+  fill(t.source, 3);
+  symlinkSync(t.directory, join(t.directory, "link"));
+  const repository = join(t.directory, "link", "repository");
+  const linked = await open(t.services, { repository, passphrase: () => PASSPHRASE, cacheDirectory: t.cache, threads: 1 });
+  const report = await linked.backup({ paths: [t.directory] });
+  const paths = await pathsOf(t, id(report));
+  await linked.close();
+  assert.deepEqual(
+    paths.filter((path) => path === t.path || path.startsWith(`${t.path}/`)),
+    [],
+  );
+  assert.deepEqual(report.notices, [`"${t.path}" is the repository that this backup goes to; it is left out.`]);
+});
+
+test("a repository that is named as its own source is left out, and told so", async () => {
+  await using t = await temporaryRepository();
+  const { notices } = await t.backUp({ paths: [t.path, t.source] });
+  assert.deepEqual(notices, [`"${t.path}" is the repository that this backup goes to; it is left out.`]);
 });

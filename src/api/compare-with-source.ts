@@ -96,7 +96,7 @@ class Comparison {
         files,
         selection: this.#selection,
         options: this.#leftOut(),
-        ownPlaces: [repository.layout.root, `${cacheDirectory}/${hexOf(repository.id)}`],
+        ownPlaces: { repository: repository.layout.root, cache: `${cacheDirectory}/${hexOf(repository.id)}` },
       },
       {
         onProblem: ({ path, code }) => {

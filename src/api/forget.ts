@@ -27,7 +27,7 @@ import type { SourcePlan } from "./forget-plan.ts";
 import { asJob } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
 import type { DamageListener } from "./select-image.ts";
-import { inSession } from "./session.ts";
+import { inSessionOnFullDisk } from "./session.ts";
 import type { ForgetOptions, ForgetReport } from "./types.ts";
 
 /** What `forget` would do. Writes nothing. */
@@ -43,7 +43,7 @@ export async function forgetJob(opened: Opened, options: ForgetOptions, onDamage
   return asJob(
     opened,
     "forget",
-    () => inSession(opened, () => forget(opened, options, onDamage)),
+    () => inSessionOnFullDisk(opened, () => forget(opened, options, onDamage)),
     ({ kept, removed }) => ({ outcome: "done", detail: `${removed} removed, ${kept} kept` }),
   );
 }

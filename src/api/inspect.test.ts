@@ -54,8 +54,10 @@ describe("a repository of two images", async () => {
       sources: 2,
       containers: containers.length,
       containerBytes: bytes(containers),
+      condemned: { containers: 0, bytes: 0 },
       indexRuns: runs.length,
       indexBytes: bytes(runs),
+      reserveBytes: lstatSync(`${repository}/reserve`).size,
       logicalBytes: 14_000_000 + 13 + 15,
     });
     // Three contents, one of them in more than eight segments; their list; two pages of entries.

@@ -235,6 +235,7 @@ test("a backup that began before the condemnation may use what is condemned: it 
   assert.equal(waiting.outcome, "waiting");
   assert.equal(waiting.waitingFor[0]?.processId, process.pid);
   assert.equal(waiting.removedContainers, 0);
+  assert.ok(((await t.repository.statistics()).condemned?.containers ?? 0) > 0);
   held.release();
   const image = await held.done;
   const isWhole = (): Promise<void> => assertHolds(t, image, content);
@@ -242,6 +243,7 @@ test("a backup that began before the condemnation may use what is condemned: it 
   const finished = await t.repository.prune();
   assert.ok(finished.rescuedSegments > 0);
   assert.ok(finished.finishedEarlier && finished.removedContainers > 0);
+  assert.deepEqual((await t.repository.statistics()).condemned, { containers: 0, bytes: 0 });
   await isWhole();
 });
 

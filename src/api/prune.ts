@@ -1,26 +1,34 @@
 // A collection from beginning to end, as one registered writer among others: first an earlier one that has not come to
 // its end, then a new one.
 
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, messageOf } from "../base/errors.ts";
 import {
   condemn,
   condemnedSetOf,
   dropContainers,
   finishGeneration,
+  giveUpReserve,
+  isNoRoom,
   readGeneration,
+  reserveBytes,
   tidyIndex,
 } from "../repository/repository.ts";
 import type { CollectionParts, CondemnOutcome, FinishOutcome, Generation } from "../repository/repository.ts";
 import { asJob } from "./job-history.ts";
 import type { JobResult } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
-import { inSession } from "./session.ts";
+import { refusalOf } from "./prune-refusal.ts";
+import { inSessionOnFullDisk, makeReserve } from "./session.ts";
 import type { WritingSession } from "./session.ts";
 import type { PruneOptions, PruneReport } from "./types.ts";
 
 const DEFAULT_MAX_UNUSED = 0.05;
 /** So often we begin again when another collection was faster. */
 const ATTEMPTS = 5;
+/** On a full disk: so often we write anew what there is room for by then. Each time the index and all pages are read. */
+const TURNS_ON_FULL_DISK = 8;
+/** Of the room there is, so much is used. The rest is for the index. */
+const USED_ROOM = 0.8;
 
 /**
  * Removes what no image needs. Throws when anything of the repository is missing or cannot be read; nothing is removed
@@ -34,11 +42,13 @@ export async function runPrune(opened: Opened, options: PruneOptions): Promise<P
   requireAllVolumes(opened);
   if (options.dryRun === true) {
     await opened.refresh();
-    return new Prune(opened, options, LOOKING_ON).plan();
+    return new Prune(opened, options, LOOKING_ON).plan().catch(async (error: unknown) => {
+      throw await refusalOf(opened, error, options.signal);
+    });
   }
   const prune = (): Promise<PruneReport> =>
-    inSession(opened, (session) => new Prune(opened, options, session).run()).catch((error: unknown) => {
-      throw options.signal?.aborted === true ? interrupted(error) : error;
+    inSessionOnFullDisk(opened, (session) => new Prune(opened, options, session).run()).catch(async (error: unknown) => {
+      throw options.signal?.aborted === true ? interrupted(error) : await refusalOf(opened, error, options.signal);
     });
   return asJob(opened, "prune", prune, resultOf);
 }
@@ -74,6 +84,16 @@ function interrupted(cause: unknown): HoldfastError {
   });
 }
 
+function noRoom(cause: unknown): HoldfastError {
+  return new HoldfastError("REPOSITORY_WRITE_FAILED", {
+    message: `The disk is full, and there is nothing that could be removed without writing something else first: ${messageOf(cause)}`,
+    retry: "later",
+    context: { errno: "ENOSPC" },
+    hint: "No image has lost anything. Forget more images (`holdfast forget`), so that whole containers are needed no more, or make room on the disk by other means; then try again.",
+    cause,
+  });
+}
+
 /** A dry run writes nothing, so it registers nothing. */
 const LOOKING_ON: WritingSession = {
   id: "0000000000000000",
@@ -92,6 +112,7 @@ class Prune {
   readonly #parts: CollectionParts;
   readonly #startedMs: number;
   #report: Omit<PruneReport, "outcome" | "durationMs">;
+  #lackingRoom = 0;
 
   constructor(opened: Opened, options: PruneOptions, session: WritingSession) {
     const { services, repository } = opened;
@@ -119,6 +140,14 @@ class Prune {
       segmentsInMemory: options.segmentsInMemory,
       signal: options.signal,
       onProgress: (phase, done, total) => options.onProgress?.({ phase, done, total }),
+      onWritten: (storedBytes) => {
+        const { writtenContainers, writtenBytes } = this.#report;
+        this.#report = {
+          ...this.#report,
+          writtenContainers: writtenContainers + 1,
+          writtenBytes: writtenBytes + storedBytes,
+        };
+      },
     };
     this.#report = { ...NOTHING };
   }
@@ -138,6 +167,67 @@ class Prune {
   }
 
   async run(): Promise<PruneReport> {
+    let report: PruneReport;
+    try {
+      report = await this.#collect(undefined);
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      return this.#collectOnFullDisk(error);
+    }
+    await this.#keepReserve();
+    return report;
+  }
+
+  /**
+   * First what can be removed without writing anything anew, with the room of the reserve; that makes room for the rest, a part
+   * at a time.
+   */
+  async #collectOnFullDisk(first: unknown): Promise<PruneReport> {
+    // Containers that were written and could not be used: they go again.
+    let inVain = this.#report.writtenBytes;
+    const reserved = reserveBytes(this.#parts);
+    giveUpReserve(this.#parts);
+    let report = await this.#collectWithoutRoom();
+    await this.#keepReserve();
+    for (let turn = 0; turn < TURNS_ON_FULL_DISK && report.outcome !== "waiting" && this.#lackingRoom > 0; turn++) {
+      const { removedContainers, removedBytes, writtenBytes } = this.#report;
+      const free = removedBytes - (writtenBytes - inVain) + reserved - reserveBytes(this.#parts);
+      const room = Math.floor(free * USED_ROOM);
+      if (room <= 0) break;
+      try {
+        report = await this.#collect(room);
+      } catch (error) {
+        if (!isNoRoom(error)) throw error;
+        // Somebody else has taken it.
+        inVain += this.#report.writtenBytes - writtenBytes;
+        report = await this.#collectWithoutRoom();
+        break;
+      }
+      if (this.#report.removedContainers === removedContainers) break;
+    }
+    if (report.outcome === "waiting" || this.#lackingRoom === 0) return report;
+    if (this.#report.removedBytes <= inVain) throw noRoom(first);
+    this.#options.onNotice?.(
+      `There was no room to write ${this.#lackingRoom} more containers anew, in which much is unused. Run prune again when there is.`,
+    );
+    return this.#done("done");
+  }
+
+  async #collectWithoutRoom(): Promise<PruneReport> {
+    try {
+      return await this.#collect(0);
+    } catch (error) {
+      throw isNoRoom(error) ? noRoom(error) : error;
+    }
+  }
+
+  async #keepReserve(): Promise<void> {
+    const problem = await makeReserve(this.#opened, this.#parts.session);
+    if (problem !== undefined) this.#options.onNotice?.(problem);
+  }
+
+  /** `room`: no more bytes are written anew. */
+  async #collect(room: number | undefined): Promise<PruneReport> {
     let generation = readGeneration(this.#parts);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (generation?.isFinished === false) {
@@ -146,15 +236,9 @@ class Prune {
       }
       if (generation?.isFinished === true) await this.#dropLeftOver(generation);
       const after = generation?.number ?? 0;
-      const outcome = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: false, after });
+      const outcome = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: false, after, room });
       this.#takePlan(outcome);
       if (outcome.kind === "nothing") return this.#done(this.#report.removedContainers > 0 ? "done" : "nothing");
-      const { writtenContainers, writtenBytes } = this.#report;
-      this.#report = {
-        ...this.#report,
-        writtenContainers: writtenContainers + outcome.writtenContainers,
-        writtenBytes: writtenBytes + outcome.writtenBytes,
-      };
       generation = readGeneration(this.#parts);
       if (outcome.kind === "overtaken" || generation?.number !== after + 1) continue;
       if (!generation.isFinished) {
@@ -179,13 +263,12 @@ class Prune {
     if (outcome.kind === "waiting") return outcome;
     this.#opened.refreshIndex();
     await this.#tidy();
-    const { removedContainers, removedBytes, rescuedSegments, writtenBytes } = this.#report;
+    const { removedContainers, removedBytes, rescuedSegments } = this.#report;
     this.#report = {
       ...this.#report,
       removedContainers: removedContainers + outcome.removedContainers,
       removedBytes: removedBytes + outcome.removedBytes,
       rescuedSegments: rescuedSegments + outcome.rescuedSegments,
-      writtenBytes: writtenBytes + outcome.rescuedBytes,
       finishedEarlier: this.#report.finishedEarlier || !isFresh,
     };
     return outcome;
@@ -200,7 +283,7 @@ class Prune {
         if (!(error instanceof HoldfastError)) throw error;
         if (this.#isOver(generation)) {
           await this.#dropLeftOver(generation);
-          return { kind: "finished", removedContainers: 0, removedBytes: 0, rescuedSegments: 0, rescuedBytes: 0 };
+          return { kind: "finished", removedContainers: 0, removedBytes: 0, rescuedSegments: 0 };
         }
         if (error.code !== "SEGMENT_MISSING" || attempt === ATTEMPTS) throw error;
       }
@@ -228,9 +311,19 @@ class Prune {
   }
 
   #takePlan(outcome: CondemnOutcome): void {
-    const { liveBytes, storedBytes, deadContainers, deadBytes, rewrittenContainers, rewrittenBytes, unusedBytes } = outcome;
-    const plan = { liveBytes, storedBytes, deadContainers, deadBytes, rewrittenContainers, rewrittenBytes, unusedBytes };
-    this.#report = { ...this.#report, ...plan };
+    const { liveBytes, storedBytes, unusedBytes } = outcome;
+    this.#lackingRoom = outcome.lackingRoom;
+    this.#report = { ...this.#report, liveBytes, storedBytes, unusedBytes };
+    // It is made again.
+    if (outcome.kind === "overtaken") return;
+    const { deadContainers, deadBytes, rewrittenContainers, rewrittenBytes } = this.#report;
+    this.#report = {
+      ...this.#report,
+      deadContainers: deadContainers + outcome.deadContainers,
+      deadBytes: deadBytes + outcome.deadBytes,
+      rewrittenContainers: rewrittenContainers + outcome.rewrittenContainers,
+      rewrittenBytes: rewrittenBytes + outcome.rewrittenBytes,
+    };
   }
 
   #waiting(outcome: Extract<FinishOutcome, { kind: "waiting" }>): PruneReport {

@@ -521,6 +521,7 @@ function failingAt(call: number): { readonly files: Files; readonly hasFailed: (
     read: (path, limit) => real.read(path, limit),
     information: (path) => real.information(path),
     list: (directory) => real.list(directory),
+    freeBytes: (directory) => real.freeBytes(directory),
     create: (path) => {
       const file = change(() => real.create(path));
       return {

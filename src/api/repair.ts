@@ -15,7 +15,7 @@ import type { ContainersFound, DamagedContainer } from "./repair-containers.ts";
 import { findLosses, lossesPlace } from "./repair-losses.ts";
 import { repairDirectories, repairRecords } from "./repair-records.ts";
 import { goneContainers, goneIn, setAsideUnreadableCollection, unreadableCollection } from "./repair-collection.ts";
-import { inSession } from "./session.ts";
+import { inSessionOnFullDisk } from "./session.ts";
 import type { WritingSession } from "./session.ts";
 import { takeFromOther } from "./take-from-other.ts";
 import type { RepairOptions, RepairReport, RepairedContainer } from "./types.ts";
@@ -34,7 +34,7 @@ export function runRepair(opened: Opened, options: RepairOptions): Promise<Repai
     "repair",
     async () => {
       const records = setAsideUnreadableCollection(opened);
-      const report = await inSession(opened, (session) => repair(opened, options, session));
+      const report = await inSessionOnFullDisk(opened, (session) => repair(opened, options, session));
       return { ...report, damagedRecords: [...records, ...report.damagedRecords] };
     },
     ({ damagedContainers, missingContainers, lossCount }) => ({

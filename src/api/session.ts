@@ -3,7 +3,17 @@
 // looked, and any other writer knows what is condemned and counts on nothing of it.
 
 import { HoldfastError } from "../base/errors.ts";
-import { clearDeadSessions, clearUnownedFiles, condemnedSetOf, readGeneration, startSession } from "../repository/repository.ts";
+import {
+  clearDeadSessions,
+  clearUnownedFiles,
+  condemnedSetOf,
+  giveUpReserve,
+  isNoRoom,
+  keepReserve,
+  readGeneration,
+  reserveBytes,
+  startSession,
+} from "../repository/repository.ts";
 import type { ContainerSet, Generation, Session } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
 
@@ -16,17 +26,57 @@ export interface WritingSession extends Session {
 
 /** Clears what dead writers left, then runs `work` as a registered writer. REPOSITORY_DAMAGED when nobody can tell what is condemned. */
 export async function inSession<T>(opened: Opened, work: (session: WritingSession) => Promise<T>): Promise<T> {
+  return asRegistered(opened, await register(opened), work);
+}
+
+/**
+ * The same for who makes room or mends: where there is none even to register, the reserve is given up, and made again in the end.
+ */
+export async function inSessionOnFullDisk<T>(opened: Opened, work: (session: WritingSession) => Promise<T>): Promise<T> {
+  const place = { files: opened.services.files, layout: opened.repository.layout };
+  const hadReserve = reserveBytes(place) > 0;
+  const session = await register(opened).catch((error: unknown) => {
+    if (!isNoRoom(error) || !giveUpReserve(place)) throw error;
+    return register(opened);
+  });
+  return asRegistered(opened, session, async (registered) => {
+    try {
+      return await work(registered);
+    } finally {
+      if (hadReserve && reserveBytes(place) === 0) await makeReserve(opened, registered);
+    }
+  });
+}
+
+/** Undefined, or what to tell a person: that it could not be made harms nobody now. */
+export async function makeReserve(opened: Opened, { temporaryNames }: Session): Promise<string | undefined> {
   const { services, repository } = opened;
+  const { files, random } = services;
+  try {
+    if (await keepReserve({ files, layout: repository.layout, random, temporaryNames })) return undefined;
+    return "There is no room for the reserve, which `holdfast prune` needs on a full disk: make room soon.";
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return `The reserve for a full disk could not be made: ${error.message}`;
+  }
+}
+
+async function register({ services, repository }: Opened): Promise<Session> {
   const { files, clock, random, host } = services;
-  const { layout, keyRing } = repository;
+  const { layout } = repository;
   const place = { files, layout };
   // The index is derived: whoever removed all of it has lost no more than time.
   files.makeDirectory(layout.index);
   clearDeadSessions(place, host);
   clearUnownedFiles(place);
-  const session = await startSession({ ...place, host, clock, random });
+  return await startSession({ ...place, host, clock, random });
+}
+
+async function asRegistered<T>(opened: Opened, session: Session, work: (session: WritingSession) => Promise<T>): Promise<T> {
+  const { files } = opened.services;
+  const { layout, keyRing } = opened.repository;
   try {
-    const generation = readGeneration({ ...place, keyRing });
+    const generation = readGeneration({ files, layout, keyRing });
     const condemned = condemnedSetOf(generation);
     // The index is looked at after the registration, and without what is condemned.
     opened.exclude(condemned);

@@ -445,9 +445,13 @@ export interface RepositoryStatistics {
   readonly sources: number;
   readonly containers: number;
   readonly containerBytes: number;
+  /** Of those, what a collection has condemned and could not remove yet. Undefined when nobody can tell: its records cannot be read. */
+  readonly condemned: { readonly containers: number; readonly bytes: number } | undefined;
   readonly segments: number;
   readonly indexRuns: number;
   readonly indexBytes: number;
+  /** The file that is given up when the disk is full; 0 when there is none. */
+  readonly reserveBytes: number;
   /** Sum over images of the bytes of their files: what restoring every image would write. */
   readonly logicalBytes: number;
 }

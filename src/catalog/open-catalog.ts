@@ -30,9 +30,16 @@ export interface OpenedCatalog {
   readonly changes: CatalogChanges;
 }
 
+/**
+ * With less room than this the file is not opened. SQLite keeps an index of its log in memory that it shares through a file; when
+ * the file system finds no room for a page of that, as it may where blocks are smaller than pages or are copied on writing, it does
+ * not fail a call but ends the process.
+ */
+const LEAST_ROOM_BYTES = 4 * 1024 * 1024;
+
 /** The catalog, equal to the repository. Close it when done. */
 export async function openCatalog(options: OpenCatalogOptions): Promise<OpenedCatalog> {
-  if (options.readOnly === true) return openInMemory(options, undefined);
+  if (options.readOnly === true || isFull(options)) return openInMemory(options, undefined);
   try {
     return await openFile(options);
   } catch (error) {
@@ -40,6 +47,11 @@ export async function openCatalog(options: OpenCatalogOptions): Promise<OpenedCa
     if (!needsReplacing(error)) return openInMemory(options, error);
     return replaceFile(options, error);
   }
+}
+
+function isFull({ files, path }: OpenCatalogOptions): boolean {
+  const free = files.freeBytes(path.slice(0, path.lastIndexOf("/")));
+  return free !== undefined && free < LEAST_ROOM_BYTES;
 }
 
 async function openFile(options: OpenCatalogOptions): Promise<OpenedCatalog> {

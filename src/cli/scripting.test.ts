@@ -78,9 +78,11 @@ const STATISTICS = {
   sources: 1,
   containers: 8,
   containerBytes: 3.6e8,
+  condemned: { containers: 2, bytes: 4e7 },
   segments: 14_000,
   indexRuns: 1,
   indexBytes: 700_000,
+  reserveBytes: 2_100_000,
   logicalBytes: 2.8e9,
 };
 const ID = image().id;

@@ -112,6 +112,15 @@ export function describeFilesContract(name: string, open: () => FilesPlace & { r
     );
 
     test(
+      "it may say how much room there is, and does not fail where nothing is",
+      place(({ files, directory }) => {
+        const free = files.freeBytes(directory);
+        assert.ok(free === undefined || free >= 0);
+        files.freeBytes(`${directory}/missing`);
+      }),
+    );
+
+    test(
       "information tells files from directories, with size and age",
       place(({ files, directory }) => {
         write(files, `${directory}/file`, "12345");

@@ -47,4 +47,6 @@ export interface Files {
   /** False when there was nothing to remove, or something is in it. */
   removeEmptyDirectory(path: string): boolean;
   syncDirectory(directory: string): void;
+  /** What the file system has left for this user, as it says; undefined when it does not say. Others may take it at any moment. */
+  freeBytes(directory: string): number | undefined;
 }

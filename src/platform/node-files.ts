@@ -15,7 +15,20 @@ const CREATED_MODE = onWindows ? 0o666 : 0o440;
 
 /** The real disk. */
 export function nodeFiles(): Files {
-  return { open, create, read, information, list, makeDirectory, rename, link, remove, removeEmptyDirectory, syncDirectory };
+  return {
+    open,
+    create,
+    read,
+    information,
+    list,
+    makeDirectory,
+    rename,
+    link,
+    remove,
+    removeEmptyDirectory,
+    syncDirectory,
+    freeBytes,
+  };
 }
 
 function open(file: string): OpenFile | undefined {
@@ -140,4 +153,13 @@ function syncDirectory(directory: string): void {
 function isMissing(error: unknown): boolean {
   const code = codeOf(error);
   return code === "ENOENT" || code === "ENOTDIR";
+}
+
+function freeBytes(directory: string): number | undefined {
+  try {
+    const { bavail, bsize } = fs.statfsSync(directory);
+    return bavail * bsize;
+  } catch {
+    return undefined;
+  }
 }

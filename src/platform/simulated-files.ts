@@ -233,6 +233,11 @@ export class SimulatedFiles implements Files {
     });
   }
 
+  freeBytes(): number | undefined {
+    const { capacityBytes } = this.#options;
+    return capacityBytes === undefined ? undefined : capacityBytes - this.#disk.usedBytes();
+  }
+
   // --- below -------------------------------------------------------------------------------------
 
   #opened(path: string, node: number, isWritable: boolean): OpenFile {
@@ -244,8 +249,7 @@ export class SimulatedFiles implements Files {
       shortWriteBytes: this.#options.shortWriteBytes ?? Infinity,
       look: (action) => this.#look(action, path),
       change: (action, change) => this.#change(action, path, change),
-      roomBytes: () =>
-        (this.#options.capacityBytes ?? Infinity) - (this.#options.capacityBytes === undefined ? 0 : this.#disk.usedBytes()),
+      roomBytes: () => this.freeBytes() ?? Infinity,
       losesSync: () => this.#options.losesSync?.(this.#changes) === true,
       timeMs: () => this.#timeMs(),
     });

@@ -19,6 +19,8 @@ export interface RepositoryLayout {
   readonly losses: string;
   /** Damaged files that do not lie on a volume, set aside. */
   readonly damaged: string;
+  /** A file that only takes space, for the day when the disk is full. */
+  readonly reserve: string;
 }
 
 export const MAIN_VOLUME = "main";
@@ -40,6 +42,7 @@ export function repositoryLayout(path: string): RepositoryLayout {
     collections: `${root}/collections`,
     losses: `${root}/losses`,
     damaged: `${root}/damaged`,
+    reserve: `${root}/reserve`,
   };
 }
 

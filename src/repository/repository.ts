@@ -53,6 +53,7 @@ export type { OpenedRepository } from "./open-repository.ts";
 export { addWholeImage, beginLossEpoch, endLosses, readLosses } from "./loss-records.ts";
 export type { Losses, LossesPlace, WritableLossesPlace } from "./loss-records.ts";
 export type { PageKind, PageSink, PageSource } from "./pages.ts";
+export { giveUpReserve, isNoRoom, keepReserve, reserveBytes } from "./reserve.ts";
 export { Salvage } from "./salvage.ts";
 export type { SalvagedContainer } from "./salvage.ts";
 export { FileContentBuilder, segmentsOf } from "./segment-list-tree.ts";

@@ -25,12 +25,24 @@ export function chooseCondemned(world: World, listed: number, live: number, role
   return { condemned, copied: contentsOf(world, condemned) & live & ~contentsOf(world, listed & ~condemned) };
 }
 
+/** On a full disk nothing is copied and nothing taken into the index. Undefined when something live is in no container of the index. */
+export function chooseUnindexed(world: World, listed: number, live: number): Choice | undefined {
+  const known = listed & world.index;
+  if ((live & ~contentsOf(world, known)) !== 0) return undefined;
+  return { condemned: (listed & ~world.index) | deadOf(world, known, live), copied: 0 };
+}
+
 function worstOf(world: World, superfluous: number, live: number): number {
+  const dead = deadOf(world, superfluous, live);
+  return dead === 0 ? superfluous & -superfluous : dead;
+}
+
+function deadOf(world: World, containers: number, live: number): number {
   let dead = 0;
-  for (let i = 0, rest = superfluous; rest !== 0; i++, rest >>= 1) {
+  for (let i = 0, rest = containers; rest !== 0; i++, rest >>= 1) {
     if ((rest & 1) !== 0 && (world.contents[i]! & live) === 0) dead |= 1 << i;
   }
-  return dead === 0 ? superfluous & -superfluous : dead;
+  return dead;
 }
 
 function bitCount(bits: number): number {

@@ -25,6 +25,14 @@ test("listing images before containers does no harm", () => {
   }
 });
 
+// What a writer may count on of them it is waited for, and what it used is rescued.
+test("condemning containers that the index does not know, as on a full disk, does no harm", () => {
+  for (const scenario of scenarios) {
+    const { counterexample } = explore(collectionModel(scenario, rulesWith("condemnsUnknown")));
+    assert.equal(counterexample, undefined, text(counterexample));
+  }
+});
+
 describe("the checker finds what goes wrong when", () => {
   for (const [mutation, scenario] of Object.entries(COUNTEREXAMPLES)) {
     if (scenario === undefined) continue;

@@ -2,7 +2,7 @@
 
 import { CONDEMNED, FINISHED, WAITS } from "./world.ts";
 import type { GenerationRecords } from "./world.ts";
-import { chooseCondemned } from "./choose-condemned.ts";
+import { chooseCondemned, chooseUnindexed } from "./choose-condemned.ts";
 import { STEP, copySegments, goTo, isFenced, raiseAlarm } from "./collector-actor.ts";
 import type { CollectorActor, CollectorStep } from "./collector-actor.ts";
 import { highestGeneration, referencesOf } from "./scenario.ts";
@@ -74,15 +74,22 @@ function listImages(stage: Stage, actor: CollectorActor): void {
 }
 
 function choose({ world, places, rules }: Stage, { number, role, collector }: CollectorActor): void {
-  const choice = chooseCondemned(world, collector.listed, referencesOf(world, collector.images), role);
-  if (choice.condemned === 0 || (choice.copied !== 0 && places.freeContainer(world, number) === undefined)) {
+  const live = referencesOf(world, collector.images);
+  const choice = rules.condemnsUnknown
+    ? chooseUnindexed(world, collector.listed, live)
+    : chooseCondemned(world, collector.listed, live, role);
+  if (
+    choice === undefined ||
+    choice.condemned === 0 ||
+    (choice.copied !== 0 && places.freeContainer(world, number) === undefined)
+  ) {
     goTo(collector, STEP.leave);
     return;
   }
   collector.condemned = choice.condemned;
   collector.copied = choice.copied;
   if (rules.listsSessionsBeforeCondemning) collector.waits = world.sessions;
-  const adopts = (collector.listed & ~world.index) !== 0;
+  const adopts = !rules.condemnsUnknown && (collector.listed & ~world.index) !== 0;
   if (!adopts) collector.listed = 0;
   if (choice.copied !== 0) collector.step = STEP.publishCopy;
   else collector.step = adopts ? STEP.publishCopyRun : STEP.publishCondemned;

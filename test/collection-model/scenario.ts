@@ -67,6 +67,8 @@ export const MUTATIONS = {
 /** Changes that do no harm: the protocol does not rest on them. */
 export const VARIATIONS = {
   marksBeforeListing: "images are listed before containers",
+  condemnsUnknown:
+    "only dead containers are condemned, and those that the index does not know as they are, without being taken in",
 } as const;
 
 export type Mutation = keyof typeof MUTATIONS | keyof typeof VARIATIONS;

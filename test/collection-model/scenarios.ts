@@ -162,4 +162,5 @@ export const COUNTEREXAMPLES: Readonly<Record<Mutation, Scenario | undefined>> =
   coversByOldIndex: ALONE,
   waitsForItself: ALONE,
   marksBeforeListing: undefined,
+  condemnsUnknown: undefined,
 };

@@ -265,9 +265,11 @@ test("stats shows what the repository holds", async () => {
     sources: 1,
     containers: 8,
     containerBytes: 3.6e8,
+    condemned: { containers: 2, bytes: 4e7 },
     segments: 14_000,
     indexRuns: 1,
     indexBytes: 700_000,
+    reserveBytes: 2_100_000,
     logicalBytes: 2.8e9,
   };
   const answers = { statistics: () => Promise.resolve(statistics) };
@@ -277,10 +279,19 @@ test("stats shows what the repository holds", async () => {
   images               2, of 1 source
   all images restored  2.6 GiB (7.8 times as much)
   stored               343.3 MiB in 8 containers
+  condemned            38.1 MiB in 2 containers, which the next prune removes
   segments             14,000
   index                683.6 KiB in 1 run
+  reserve              2.0 MiB
+What prune could free: \`holdfast prune --dry-run\` counts it.
 `,
   );
+  const rowsWith = async (condemned: typeof statistics.condemned | undefined): Promise<string[]> => {
+    const shown = await run(["stats"], { answers: { statistics: () => Promise.resolve({ ...statistics, condemned }) } });
+    return shown.stdout.split("\n").filter((line) => line.includes("condemned"));
+  };
+  assert.deepEqual(await rowsWith({ containers: 0, bytes: 0 }), []);
+  assert.match((await rowsWith(undefined)).join(), /not known/);
   const { stdout } = await run(["stats", "--json"], { answers });
   assert.deepEqual(JSON.parse(stdout), { id: "00112233445566778899aabbccddeeff", location: "/backup", ...statistics });
 });

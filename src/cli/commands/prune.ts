@@ -10,6 +10,7 @@ export const pruneCommand = defineCommand({
   description: [
     "Removes the content that only forgotten images needed. Containers of which nothing is needed are removed; of others the needed part is written anew, until no more than --max-unused of what is stored is unused.",
     "Backups may run meanwhile, and are neither harmed nor stopped. Containers that a running backup may count on stay until it has ended; run prune again then. Nothing is removed from a repository of which anything is missing or cannot be read.",
+    "When the disk is full, what can be removed without writing anything else goes first, which makes room for the rest. For this a repository keeps a small reserve that is given up and made again.",
     "A backup on another machine that died is waited for until it is said that the machine is gone. Should it live all the same, it fails and does no harm.",
   ],
   positionals: [],

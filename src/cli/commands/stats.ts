@@ -1,12 +1,16 @@
 import { defineCommand } from "../command.ts";
 import { EXIT } from "../exit-status.ts";
+import type { RepositoryStatistics } from "../library.ts";
 import { listLines } from "../text/table.ts";
 import { counted, formatBytes, formatCount } from "../text/units.ts";
 
 export const statsCommand = defineCommand({
   name: "stats",
   summary: "Show how much the repository holds",
-  description: ["Counts images, containers and segments, and compares what all images would take with what is stored."],
+  description: [
+    "Counts images, containers and segments, and compares what all images would take with what is stored.",
+    "How much of what is stored no image needs any more is not known without looking through all images. `holdfast prune --dry-run` does that, and changes nothing.",
+  ],
   positionals: [],
   options: {},
   writes: "document",
@@ -17,11 +21,11 @@ export const statsCommand = defineCommand({
     await using repository = await context.openRepository();
     const statistics = await repository.statistics();
     const { output } = context;
+    const { containerBytes, condemned, indexBytes, logicalBytes } = statistics;
     if (output.mode.json) {
-      output.document({ id: repository.id, location: repository.location, ...statistics });
+      output.document({ id: repository.id, location: repository.location, ...statistics, condemned: condemned ?? null });
       return EXIT.done;
     }
-    const { containerBytes, indexBytes, logicalBytes } = statistics;
     const ratio = containerBytes === 0 ? "" : ` (${(logicalBytes / containerBytes).toFixed(1)} times as much)`;
     output.line(`Repository ${repository.id} in ${repository.location}`);
     output.lines(
@@ -29,10 +33,20 @@ export const statsCommand = defineCommand({
         ["images", `${formatCount(statistics.images)}, of ${counted(statistics.sources, "source")}`],
         ["all images restored", `${formatBytes(logicalBytes)}${ratio}`],
         ["stored", `${formatBytes(containerBytes)} in ${counted(statistics.containers, "container")}`],
+        ...condemnedRow(condemned),
         ["segments", formatCount(statistics.segments)],
         ["index", `${formatBytes(indexBytes)} in ${counted(statistics.indexRuns, "run")}`],
+        ["reserve", formatBytes(statistics.reserveBytes)],
       ]),
     );
+    if (containerBytes > 0) output.line("What prune could free: `holdfast prune --dry-run` counts it.");
     return EXIT.done;
   },
 });
+
+function condemnedRow(condemned: RepositoryStatistics["condemned"]): readonly (readonly [string, string])[] {
+  if (condemned === undefined) return [["condemned", "not known: the records of the collection cannot be read"]];
+  if (condemned.containers === 0) return [];
+  const containers = counted(condemned.containers, "container");
+  return [["condemned", `${formatBytes(condemned.bytes)} in ${containers}, which the next prune removes`]];
+}

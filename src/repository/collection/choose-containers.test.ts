@@ -15,7 +15,7 @@ function choose(containers: readonly CountedContainer[], maxUnused = 0.05, limit
 }
 
 test("of an empty repository nothing is chosen", () => {
-  assert.deepEqual(choose([]), { dead: [], rewritten: [], unusedBytes: 0, liveBytes: 0 });
+  assert.deepEqual(choose([]), { dead: [], rewritten: [], unusedBytes: 0, liveBytes: 0, lackingRoom: 0 });
 });
 
 test("containers of which nothing is needed go, whatever may stay unused", () => {
@@ -23,7 +23,13 @@ test("containers of which nothing is needed go, whatever may stay unused", () =>
 });
 
 test("what is needed as a whole stays, even when nothing may stay unused", () => {
-  assert.deepEqual(choose([filled(1), filled(1)], 0), { dead: [], rewritten: [], unusedBytes: 0, liveBytes: 96 * MIB });
+  assert.deepEqual(choose([filled(1), filled(1)], 0), {
+    dead: [],
+    rewritten: [],
+    unusedBytes: 0,
+    liveBytes: 96 * MIB,
+    lackingRoom: 0,
+  });
 });
 
 test("the emptiest are written anew, and only as many as it takes", () => {
@@ -55,6 +61,26 @@ test("a generation takes no more than its limit, dead ones first", () => {
     rewritten: [],
     unusedBytes: 5 * 24 * MIB,
     liveBytes: 5 * 24 * MIB,
+    lackingRoom: 0,
   });
   assert.deepEqual(choose(containers, 0, 7).rewritten, [5, 6]);
+});
+
+test("no more is written anew than there is room for, and what does not fit is counted", () => {
+  const containers = [filled(0), filled(0.25), filled(0.5), filled(0.75)];
+  const chosen = [0, 11, 12, 36, 1_000].map((mebibytes) => {
+    const { dead, rewritten, lackingRoom, unusedBytes } = chooseContainers(containers, {
+      maxUnused: 0,
+      limit: 9,
+      room: mebibytes * MIB,
+    });
+    return { dead, rewritten, lackingRoom, unusedMebibytes: unusedBytes / MIB };
+  });
+  assert.deepEqual(chosen, [
+    { dead: [0], rewritten: [], lackingRoom: 3, unusedMebibytes: 72 },
+    { dead: [0], rewritten: [], lackingRoom: 3, unusedMebibytes: 72 },
+    { dead: [0], rewritten: [1], lackingRoom: 2, unusedMebibytes: 36 },
+    { dead: [0], rewritten: [1, 2], lackingRoom: 1, unusedMebibytes: 12 },
+    { dead: [0], rewritten: [1, 2, 3], lackingRoom: 0, unusedMebibytes: 0 },
+  ]);
 });

@@ -16,6 +16,8 @@ export interface ContainerChoice {
   readonly unusedBytes: number;
   /** What is needed in all. */
   readonly liveBytes: number;
+  /** Containers that would be written anew if there were room for it. */
+  readonly lackingRoom: number;
 }
 
 export interface ChoiceOptions {
@@ -23,6 +25,8 @@ export interface ChoiceOptions {
   readonly maxUnused: number;
   /** At most so many containers in all; those that free most come first. */
   readonly limit: number;
+  /** No more is written anew than there is room for, in bytes; any amount unless given. */
+  readonly room?: number | undefined;
 }
 
 /** Containers below this are small: every backup leaves one or two. */
@@ -35,7 +39,7 @@ const MANY_SMALL = 64;
  * then, when there are many, the small ones.
  */
 export function chooseContainers(containers: readonly CountedContainer[], options: ChoiceOptions): ContainerChoice {
-  const { maxUnused, limit } = options;
+  const { maxUnused, limit, room = Infinity } = options;
   const dead: number[] = [];
   const partly: number[] = [];
   let storedBytes = 0;
@@ -58,12 +62,20 @@ export function chooseContainers(containers: readonly CountedContainer[], option
   };
   partly.sort((a, b) => shareOf(a) - shareOf(b) || a - b);
   const chosen = new Set<number>();
+  let writtenBytes = 0;
+  let lackingRoom = 0;
+  const choose = (number: number): boolean => {
+    const container = containers[number] as CountedContainer;
+    if (writtenBytes + container.liveBytes > room) return false;
+    writtenBytes += container.liveBytes;
+    unusedBytes -= unusedOf(container);
+    chosen.add(number);
+    return true;
+  };
   for (const number of partly) {
     if (unusedBytes <= maxUnused * storedBytes || dead.length + chosen.size >= limit) break;
-    const unused = unusedOf(containers[number] as CountedContainer);
-    chosen.add(number);
-    unusedBytes -= unused;
-    storedBytes -= unused;
+    if (choose(number)) storedBytes -= unusedOf(containers[number] as CountedContainer);
+    else lackingRoom++;
   }
 
   const small = [...containers.keys()].filter((number) => {
@@ -73,11 +85,10 @@ export function chooseContainers(containers: readonly CountedContainer[], option
   if (small.length >= MANY_SMALL) {
     for (const number of small) {
       if (dead.length + chosen.size >= limit) break;
-      chosen.add(number);
-      unusedBytes -= unusedOf(containers[number] as CountedContainer);
+      choose(number);
     }
   }
-  return { dead, rewritten: [...chosen].sort((a, b) => a - b), unusedBytes, liveBytes };
+  return { dead, rewritten: [...chosen].sort((a, b) => a - b), unusedBytes, liveBytes, lackingRoom };
 }
 
 function unusedOf({ storedBytes, liveBytes }: CountedContainer): number {

@@ -27,6 +27,7 @@ import type { Session } from "../sessions.ts";
 import { Census, containerSetOf } from "./census.ts";
 import type { CensusContainer } from "./census.ts";
 import { chooseContainers } from "./choose-containers.ts";
+import { adoptContainers, listContainers, requirePresent, unknownContainers } from "./containers.ts";
 import { highestGeneration, publishStep, withdrawCondemnation } from "./generations.ts";
 import { markSegments, sharesOf } from "./mark.ts";
 import { rewriteContainers } from "./rewrite-containers.ts";
@@ -55,6 +56,8 @@ export interface CollectionParts {
   readonly segmentsInMemory?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((phase: CollectionPhase, done: number, total: number) => void) | undefined;
+  /** A new container is durable; it stays even when the rest fails. */
+  readonly onWritten?: ((storedBytes: number) => void) | undefined;
 }
 
 const SEGMENTS_IN_MEMORY = 4_000_000;
@@ -94,6 +97,8 @@ export interface PlannedCollection {
   readonly rewrittenLiveBytes: number;
   /** What stays unused in containers that are left alone. */
   readonly unusedBytes: number;
+  /** Containers that would be written anew if there were room for it. */
+  readonly lackingRoom: number;
 }
 
 export interface CondemnOptions {
@@ -105,13 +110,16 @@ export interface CondemnOptions {
    * meanwhile: two collections that have marked at once could each have condemned what the other counts on.
    */
   readonly after: number;
+  /**
+   * No more bytes than these are written anew; any amount unless given. With 0, on a full disk, nothing is written but the records:
+   * containers that the index does not know are not taken into it, but go as they are.
+   */
+  readonly room?: number | undefined;
 }
 
 export type CondemnOutcome = PlannedCollection & {
   /** "overtaken": another collection has condemned something meanwhile; look again. */
   readonly kind: "planned" | "nothing" | "condemned" | "overtaken";
-  readonly writtenContainers: number;
-  readonly writtenBytes: number;
 };
 
 /**
@@ -120,7 +128,8 @@ export type CondemnOutcome = PlannedCollection & {
  */
 export async function condemn(parts: CollectionParts, options: CondemnOptions): Promise<CondemnOutcome> {
   const generation = options.after + 1;
-  if (!options.dryRun) await adoptContainers(parts);
+  const isFull = options.room === 0;
+  if (!options.dryRun && !isFull) await adoptContainers(parts);
   // Containers, images, index, containers: what an image needs was indexed before it, what the index names was there before.
   const before = await listContainers(parts);
   const roots = await readRoots(parts);
@@ -132,12 +141,14 @@ export async function condemn(parts: CollectionParts, options: CondemnOptions): 
     const counted = census.containers();
     requirePresent(parts, counted, present);
     // What is newer than the list of images is left alone: a backup is writing it.
-    const containers = counted.map((container) =>
+    const known = counted.map((container) =>
       before.has(containerKey(container.volumeId, container.container))
         ? container
         : { ...container, liveBytes: container.storedBytes },
     );
-    const choice = chooseContainers(containers, { maxUnused: options.maxUnused, limit: CONDEMNED_LIMIT });
+    const containers = isFull ? [...known, ...(await unknownContainers(parts, known, before))] : known;
+    const { maxUnused, room } = options;
+    const choice = chooseContainers(containers, { maxUnused, limit: CONDEMNED_LIMIT, room });
     const dead = choice.dead.map((number) => containers[number] as CensusContainer);
     const rewritten = choice.rewritten.map((number) => containers[number] as CensusContainer);
     const planned: PlannedCollection = {
@@ -149,10 +160,10 @@ export async function condemn(parts: CollectionParts, options: CondemnOptions): 
       rewrittenBytes: sumOf(rewritten, "storedBytes"),
       rewrittenLiveBytes: sumOf(rewritten, "liveBytes"),
       unusedBytes: choice.unusedBytes,
+      lackingRoom: choice.lackingRoom,
     };
-    const nothingWritten = { writtenContainers: 0, writtenBytes: 0 };
-    if (options.dryRun) return { kind: "planned", ...planned, ...nothingWritten };
-    if (dead.length + rewritten.length === 0) return { kind: "nothing", ...planned, ...nothingWritten };
+    if (options.dryRun) return { kind: "planned", ...planned };
+    if (dead.length + rewritten.length === 0) return { kind: "nothing", ...planned };
 
     const chosen = new Uint8Array(containers.length);
     for (const number of choice.rewritten) chosen[number] = 1;
@@ -169,15 +180,14 @@ export async function condemn(parts: CollectionParts, options: CondemnOptions): 
       checkpoints: [...roots.checkpoints.keys()],
     };
     parts.signal?.throwIfAborted();
-    const outcome = { ...planned, writtenContainers: written.containers, writtenBytes: written.bytes };
     parts.session.requireNotEnded();
     const isOurs = await publishStep({ ...parts, temporaryNames: temporaryNamesOf(parts) }, record);
-    if (!isOurs) return { kind: "overtaken", ...outcome };
+    if (!isOurs) return { kind: "overtaken", ...planned };
     if (highestGeneration(parts) > generation) {
       withdrawCondemnation(parts, generation);
-      return { kind: "overtaken", ...outcome };
+      return { kind: "overtaken", ...planned };
     }
-    return { kind: "condemned", ...outcome };
+    return { kind: "condemned", ...planned };
   } finally {
     for (const reader of opened) reader.close();
   }
@@ -237,8 +247,6 @@ function requireNoneLost(count: number): void {
 
 interface Stored {
   readonly runs: readonly RunName[];
-  readonly containers: number;
-  readonly bytes: number;
   readonly segments: number;
 }
 
@@ -250,7 +258,7 @@ export async function storeAnew(
   phase: CollectionPhase,
 ): Promise<Stored> {
   const places = census.placesIn(chosen);
-  if (places.length === 0) return { runs: [], containers: 0, bytes: 0, segments: 0 };
+  if (places.length === 0) return { runs: [], segments: 0 };
   const containers = census.containers().filter((_, number) => chosen[number] === 1);
   const rewritten = await rewriteContainers(
     {
@@ -262,12 +270,13 @@ export async function storeAnew(
       loadBlake: parts.loadBlake,
       signal: parts.signal,
       onContainer: (done, total) => parts.onProgress?.(phase, done, total),
+      onWritten: parts.onWritten,
     },
     containers,
     places,
   );
   const { runs } = await rebuildIndex({ ...parts.index, containers: asStream(rewritten.containers) });
-  return { runs, containers: rewritten.containers.length, bytes: rewritten.storedBytes, segments: rewritten.segments };
+  return { runs, segments: rewritten.segments };
 }
 
 async function* asStream(contents: readonly ContainerContents[]): AsyncGenerator<ContainerContents> {
@@ -286,72 +295,6 @@ function openRun(parts: CollectionParts, name: RunName): RunReader {
 
 function volumesById({ volumes }: CollectionParts): ReadonlyMap<VolumeId, Volume> {
   return new Map(volumes.map((volume) => [volume.id, volume]));
-}
-
-export async function listContainers({ volumes }: CollectionParts): Promise<ContainerSet> {
-  const present = new Set<string>();
-  for (const volume of volumes) for (const name of await volume.listContainers()) present.add(containerKey(volume.id, name));
-  return present;
-}
-
-/** The index may name nothing that is not there: whatever is gone would count as kept. */
-export function requirePresent(
-  { volumes }: CollectionParts,
-  containers: Iterable<{ readonly volumeId: VolumeId; readonly container: ContainerName }>,
-  present: ContainerSet,
-): void {
-  const available = new Set<string>(volumes.map(({ id }) => id));
-  const missing: string[] = [];
-  for (const { volumeId, container } of containers) {
-    if (!available.has(volumeId)) {
-      throw new HoldfastError("VOLUME_UNAVAILABLE", {
-        message: `Cannot tell what is still needed: volume ${volumeId} is not available`,
-        retry: "later",
-        context: { volume: volumeId },
-        hint: "Nothing was removed. Mount the volume and try again.",
-      });
-    }
-    if (!present.has(containerKey(volumeId, container))) missing.push(container);
-  }
-  if (missing.length === 0) return;
-  throw new HoldfastError("SEGMENT_MISSING", {
-    message: `Containers that the index knows are missing (${missing.length}), among them ${missing[0]}: nothing is removed from a repository that is not whole`,
-    context: { container: missing[0], count: missing.length },
-    hint: "Run `holdfast verify` to see which images are affected, then `holdfast repair`.",
-  });
-}
-
-/** Takes containers that no run knows into the index, as a backup does: left by a killed writer, they are to be removed like any other. */
-export async function adoptContainers(parts: CollectionParts): Promise<void> {
-  const { readers } = openLiveRuns(parts.index);
-  const known = new Set<string>();
-  try {
-    const census = await Census.begin(readers, new Set(), parts.signal);
-    for (const { volumeId, container } of census.containers()) known.add(containerKey(volumeId, container));
-  } finally {
-    for (const reader of readers) reader.close();
-  }
-  const unknown: { readonly volume: Volume; readonly name: ContainerName }[] = [];
-  for (const volume of parts.volumes) {
-    for (const name of await volume.listContainers()) {
-      if (!known.has(containerKey(volume.id, name))) unknown.push({ volume, name });
-    }
-  }
-  if (unknown.length > 0) await rebuildIndex({ ...parts.index, containers: contentsOf(parts, unknown) });
-}
-
-async function* contentsOf(
-  parts: CollectionParts,
-  places: readonly { readonly volume: Volume; readonly name: ContainerName }[],
-): AsyncGenerator<ContainerContents> {
-  for (const { volume, name } of places) {
-    try {
-      yield await parts.readContents(volume, name);
-    } catch (error) {
-      // Damaged, or removed meanwhile. What no run knows is needed by no image: left to `verify`.
-      if (!(error instanceof HoldfastError)) throw error;
-    }
-  }
 }
 
 function sumOf(containers: readonly CensusContainer[], field: "storedBytes" | "liveBytes"): number {

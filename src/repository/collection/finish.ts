@@ -8,16 +8,9 @@ import type { ContainerSet } from "../central-index.ts";
 import { clearDeadSessions, endSession, isRegistered, listSessions } from "../sessions.ts";
 import type { Writer } from "../sessions.ts";
 import { Census } from "./census.ts";
-import {
-  adoptContainers,
-  countRoots,
-  listContainers,
-  readRoots,
-  requirePresent,
-  storeAnew,
-  temporaryNamesOf,
-} from "./collection.ts";
+import { countRoots, readRoots, storeAnew, temporaryNamesOf } from "./collection.ts";
 import type { CollectionParts } from "./collection.ts";
+import { adoptContainers, listContainers, requirePresent } from "./containers.ts";
 import { clearGenerationsBefore, condemnedSetOf, publishStep, readGeneration } from "./generations.ts";
 import type { Generation } from "./generations.ts";
 
@@ -36,7 +29,6 @@ export type FinishOutcome =
       readonly removedContainers: number;
       readonly removedBytes: number;
       readonly rescuedSegments: number;
-      readonly rescuedBytes: number;
     };
 
 export interface FinishOptions {
@@ -57,7 +49,7 @@ export async function finishGeneration(
   if (sessions.length > 0) return { kind: "waiting", sessions };
 
   const containers = condemnedSetOf({ condemned });
-  const rescued = await rescue(parts, generation, containers, options.isFresh);
+  const rescuedSegments = await rescue(parts, generation, containers, options.isFresh);
   await dropContainers({ ...parts.index, containers, ...(parts.signal === undefined ? {} : { signal: parts.signal }) });
   await proveIndex(parts, containers);
   parts.signal?.throwIfAborted();
@@ -76,7 +68,7 @@ export async function finishGeneration(
   // Taken already when another collection was faster: it has removed the same.
   await publishStep({ ...parts, temporaryNames: temporaryNamesOf(parts) }, finished);
   clearGenerationsBefore(parts, number);
-  return { kind: "finished", removedContainers, removedBytes, rescuedSegments: rescued.segments, rescuedBytes: rescued.bytes };
+  return { kind: "finished", removedContainers, removedBytes, rescuedSegments };
 }
 
 /**
@@ -132,11 +124,11 @@ async function rescue(
   { condemned }: Generation,
   containers: ContainerSet,
   isFresh: boolean,
-): Promise<{ readonly segments: number; readonly bytes: number }> {
+): Promise<number> {
   const { images, checkpoints } = await readRoots(parts);
   const known = new Set<string>([...condemned.images, ...condemned.checkpoints]);
   const isKnown = [...images.keys(), ...checkpoints.keys()].every((name) => known.has(name));
-  if (isFresh && isKnown) return { segments: 0, bytes: 0 };
+  if (isFresh && isKnown) return 0;
   // Somebody may have rebuilt the index without what is condemned, or lost it.
   await adoptContainers(parts);
   const { readers } = openLiveRuns(parts.index);
@@ -145,7 +137,8 @@ async function rescue(
     const chosen = Uint8Array.from(census.containers(), ({ volumeId, container }) =>
       containers.has(containerKey(volumeId, container)) ? 1 : 0,
     );
-    return await storeAnew(parts, census, chosen, "rescue");
+    const { segments } = await storeAnew(parts, census, chosen, "rescue");
+    return segments;
   } finally {
     for (const reader of readers) reader.close();
   }

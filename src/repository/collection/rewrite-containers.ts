@@ -31,12 +31,13 @@ export interface RewriteParts {
   readonly loadBlake: LoadBlake;
   readonly signal?: AbortSignal | undefined;
   readonly onContainer?: ((done: number, total: number) => void) | undefined;
+  /** A new container is durable; it stays even when the rest fails. */
+  readonly onWritten?: ((storedBytes: number) => void) | undefined;
 }
 
 export interface Rewritten {
   /** Durable, and in no index yet. */
   readonly containers: readonly ContainerContents[];
-  readonly storedBytes: number;
   readonly segments: number;
 }
 
@@ -68,7 +69,6 @@ class Rewriter {
   readonly #reader: ContainerReader;
   readonly #writers: Readonly<Record<"data" | "metadata", SegmentWriter>>;
   readonly #written: ContainerContents[] = [];
-  #storedBytes = 0;
   #segments = 0;
 
   constructor(parts: RewriteParts) {
@@ -93,7 +93,7 @@ class Rewriter {
       session: { insert: () => true },
       onContainer: ({ contents, storedBytes }) => {
         this.#written.push(contents);
-        this.#storedBytes += storedBytes;
+        this.#parts.onWritten?.(storedBytes);
       },
     });
   }
@@ -180,7 +180,7 @@ class Rewriter {
   async finish(): Promise<Rewritten> {
     await this.#writers.data.flush();
     await this.#writers.metadata.flush();
-    return { containers: this.#written, storedBytes: this.#storedBytes, segments: this.#segments };
+    return { containers: this.#written, segments: this.#segments };
   }
 
   discard(): void {

@@ -18,9 +18,10 @@ export interface WalkProblem {
  * - link-stored: a selected path is a symbolic link and was stored as one; with a "/" at its end it would be followed.
  * - link-followed: a selected path, or one on the way to it, is a symbolic link and was stored as the directory it leads to.
  * - excluded: a selected path is left out by a pattern.
+ * - own-data: left out, because it belongs to the program that walks.
  * - ancestor-unknown: a directory on the way to a selected path may be passed but not looked at, so it is no entry.
  */
-export type WalkNoticeKind = "socket" | "link-stored" | "link-followed" | "excluded" | "ancestor-unknown";
+export type WalkNoticeKind = "socket" | "link-stored" | "link-followed" | "excluded" | "own-data" | "ancestor-unknown";
 
 export interface WalkNotice {
   readonly path: Uint8Array;

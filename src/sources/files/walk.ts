@@ -11,6 +11,7 @@ import { comparePaths, nameStartOf, PATH_SEPARATOR, sharedLength } from "../../m
 import type { DirectoryHandle, ExtendedAttribute, FileTree, StatBuffer } from "../../platform/file-tree.ts";
 import { KIND_DIRECTORY, KIND_SOCKET, KIND_SYMBOLIC_LINK, KIND_UNKNOWN, newStatBuffer } from "../../platform/file-tree.ts";
 import { withoutTagged, type TagRules } from "./directory-tags.ts";
+import { isSameFile, type FileIdentity } from "./file-identity.ts";
 import { OpenLevels, type Level } from "./open-levels.ts";
 import { PathBuffer } from "./path-buffer.ts";
 import { noPatterns, type PatternList } from "./patterns.ts";
@@ -23,6 +24,8 @@ export interface WalkOptions {
   readonly selection: Selection;
   /** What to leave out. */
   readonly excludes?: PatternList;
+  /** Left out too, with a notice: by the path it is called by, and by what it is, for it may be reached by another path. */
+  readonly ownData?: { readonly patterns: PatternList; readonly directory: FileIdentity | undefined };
   /** Do not enter directories of other file systems than that of the selected path; they are entries all the same. */
   readonly oneFileSystem?: boolean;
   /** Of directories with a cache directory tag keep only the tag. */
@@ -83,6 +86,8 @@ class Walk implements TreeWalk {
   readonly #options: WalkOptions;
   readonly #tree: FileTree;
   readonly #excludes: PatternList;
+  readonly #ownData: PatternList;
+  readonly #ownDirectory: FileIdentity | undefined;
   readonly #hasExcludes: boolean;
   readonly #tagRules: TagRules | undefined;
   readonly #buffer = new PathBuffer();
@@ -103,7 +108,9 @@ class Walk implements TreeWalk {
     this.#options = options;
     this.#tree = options.tree;
     this.#excludes = options.excludes ?? noPatterns;
-    this.#hasExcludes = this.#excludes.count > 0;
+    this.#ownData = options.ownData?.patterns ?? noPatterns;
+    this.#ownDirectory = options.ownData?.directory;
+    this.#hasExcludes = this.#excludes.count + this.#ownData.count > 0;
     const excludeCaches = options.excludeCaches ?? false;
     const excludeIfPresent = options.excludeIfPresent ?? [];
     this.#tagRules = excludeCaches || excludeIfPresent.length > 0 ? { excludeCaches, excludeIfPresent } : undefined;
@@ -173,8 +180,15 @@ class Walk implements TreeWalk {
     return this.#accept();
   }
 
+  #isChosenBy(patterns: PatternList, isDirectory: boolean): boolean {
+    return patterns.matches(this.path, this.pathLength, this.nameStart, this.#selectedLength, isDirectory);
+  }
+
   #isExcluded(isDirectory: boolean): boolean {
-    if (!this.#excludes.matches(this.path, this.pathLength, this.nameStart, this.#selectedLength, isDirectory)) return false;
+    if (!this.#isChosenBy(this.#excludes, isDirectory)) {
+      if (!this.#isChosenBy(this.#ownData, isDirectory)) return false;
+      this.#notice("own-data");
+    }
     this.counts.excluded++;
     return true;
   }
@@ -194,6 +208,12 @@ class Walk implements TreeWalk {
 
   #openEntry(): boolean {
     const { stat } = this;
+    if (this.#ownDirectory !== undefined && isSameFile(stat, this.#ownDirectory)) {
+      this.#closeOpened();
+      this.counts.excluded++;
+      this.#notice("own-data");
+      return false;
+    }
     // Only directories are judged by their device: on an overlay file system files report another one than their directory.
     const isElsewhere = stat.deviceMajor !== this.#deviceMajor || stat.deviceMinor !== this.#deviceMinor;
     if (isElsewhere && this.#options.oneFileSystem === true) {
@@ -318,7 +338,7 @@ class Walk implements TreeWalk {
     this.#deviceMajor = stat.deviceMajor;
     this.#deviceMinor = stat.deviceMinor;
     if (this.#hasExcludes && this.#isExcluded(stat.kind === KIND_DIRECTORY)) {
-      this.#notice("excluded");
+      if (!this.#isChosenBy(this.#ownData, stat.kind === KIND_DIRECTORY)) this.#notice("excluded");
       return false;
     }
     if (stat.kind === KIND_SYMBOLIC_LINK) this.#notice("link-stored");

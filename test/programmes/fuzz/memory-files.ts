@@ -19,6 +19,10 @@ export class MemoryFiles implements Files {
     return this.#files.has(path) ? this.#handle(path) : undefined;
   }
 
+  freeBytes(): undefined {
+    return undefined;
+  }
+
   create(path: string): OpenFile {
     this.#files.set(path, new Uint8Array(0));
     return this.#handle(path);

@@ -46,5 +46,7 @@ export function gatedFiles({ files, directory, pass }: GatedFilesOptions): Files
     remove: (path) => files.remove(place(path)),
     removeEmptyDirectory: (path) => files.removeEmptyDirectory(place(path)),
     syncDirectory: () => undefined,
+    // Others on this machine must not decide what happens.
+    freeBytes: () => undefined,
   };
 }

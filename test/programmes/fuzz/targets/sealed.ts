@@ -16,7 +16,17 @@ import type { BlockIdentity } from "../../../../src/formats/block.ts";
 import { encodeContainerHeader, encodeContainerTrailer } from "../../../../src/formats/container.ts";
 import { blockIdentityAt, encodeContainerDirectory } from "../../../../src/formats/container-directory.ts";
 import { decodeImageRecord, encodeImageRecord } from "../../../../src/formats/image-record.ts";
-import { RECORD_ANNOTATION, RECORD_CHECKPOINT, RECORD_IMAGE, RECORD_TRAIL } from "../../../../src/formats/sealed-record.ts";
+import { decodeCollectionRecord, encodeCollectionRecord } from "../../../../src/formats/collection-record.ts";
+import type { CollectionRecord } from "../../../../src/formats/collection-record.ts";
+import { decodeLossRecord, encodeLossRecord } from "../../../../src/formats/loss-record.ts";
+import {
+  RECORD_ANNOTATION,
+  RECORD_CHECKPOINT,
+  RECORD_COLLECTION,
+  RECORD_IMAGE,
+  RECORD_LOSSES,
+  RECORD_TRAIL,
+} from "../../../../src/formats/sealed-record.ts";
 import type { RecordType } from "../../../../src/formats/sealed-record.ts";
 import { decodeTrailRecord, encodeTrailRecord } from "../../../../src/formats/trail-record.ts";
 import type { ContainerName } from "../../../../src/media/media.ts";
@@ -210,6 +220,7 @@ const TRAIL = {
   volumes: ["cd".repeat(16)],
   madeAtMs: 5,
 };
+const IMAGE = "ab".repeat(32) as ImageId;
 const ITEMS = { count: 7, items: [{ path: "/home/a", reason: "EACCES" }] };
 const TRAIL_FILE = sealRecordFile(KEY_RING, random, RECORD_TRAIL, encodeTrailRecord(TRAIL));
 
@@ -246,6 +257,46 @@ const RECORDS: readonly FuzzTarget[] = [
     encode: encodeAnnotation,
     decode: decodeAnnotation,
     names: /an annotation/,
+  }),
+  sealedJson({
+    name: "hold",
+    type: RECORD_ANNOTATION,
+    values: [
+      { image: IMAGE, generation: 3, tags: [], hold: { reason: "lawsuit", untilMs: 1_800_000_000_000 }, madeAtMs: 5 },
+      { image: IMAGE, generation: 4, tags: ["kept"], hold: { reason: "for ever, says Zoë" }, madeAtMs: 6 },
+    ],
+    encode: encodeAnnotation,
+    decode: decodeAnnotation,
+    names: /an annotation/,
+  }),
+  sealedJson<CollectionRecord>({
+    name: "collection",
+    type: RECORD_COLLECTION,
+    values: [
+      {
+        step: "condemned",
+        generation: 3,
+        containers: [1, 2, 3].map((digit) => ({ volume: "cd".repeat(16), container: `c${digit}`.repeat(32) })),
+        images: [IMAGE, "ac".repeat(32) as ImageId],
+        checkpoints: ["ad".repeat(32)],
+      },
+      { step: "waits", generation: 3, sessions: ["0123456789abcdef", "fedcba9876543210"] },
+      { step: "finished", generation: 3, removedContainers: 3, removedBytes: 144_000_000 },
+    ],
+    encode: encodeCollectionRecord,
+    decode: decodeCollectionRecord,
+    names: /a collection record/,
+  }),
+  sealedJson({
+    name: "losses",
+    type: RECORD_LOSSES,
+    values: [
+      { generation: 1, epoch: 1, whole: [], madeAtMs: 5 },
+      { generation: 7, epoch: 2, whole: [IMAGE, "ac".repeat(32) as ImageId], madeAtMs: 1_750_000_000_000 },
+    ],
+    encode: encodeLossRecord,
+    decode: decodeLossRecord,
+    names: /a loss record/,
   }),
   sealedJson({
     name: "trail",

@@ -1,0 +1,112 @@
+// Which containers there are, and whether that agrees with what the index says.
+
+import { HoldfastError } from "../../base/errors.ts";
+import type { ContainerName, Volume, VolumeId } from "../../media/media.ts";
+import { containerKey, openLiveRuns, rebuildIndex } from "../central-index.ts";
+import type { ContainerContents, ContainerSet } from "../central-index.ts";
+import { Census, containerSetOf } from "./census.ts";
+import type { CensusContainer } from "./census.ts";
+import type { CollectionParts } from "./collection.ts";
+
+export async function listContainers({ volumes }: CollectionParts): Promise<ContainerSet> {
+  const present = new Set<string>();
+  for (const volume of volumes) for (const name of await volume.listContainers()) present.add(containerKey(volume.id, name));
+  return present;
+}
+
+/** The index may name nothing that is not there: whatever is gone would count as kept. */
+export function requirePresent(
+  { volumes }: CollectionParts,
+  containers: Iterable<{ readonly volumeId: VolumeId; readonly container: ContainerName }>,
+  present: ContainerSet,
+): void {
+  const available = new Set<string>(volumes.map(({ id }) => id));
+  const missing: string[] = [];
+  for (const { volumeId, container } of containers) {
+    if (!available.has(volumeId)) {
+      throw new HoldfastError("VOLUME_UNAVAILABLE", {
+        message: `Cannot tell what is still needed: volume ${volumeId} is not available`,
+        retry: "later",
+        context: { volume: volumeId },
+        hint: "Nothing was removed. Mount the volume and try again.",
+      });
+    }
+    if (!present.has(containerKey(volumeId, container))) missing.push(container);
+  }
+  if (missing.length === 0) return;
+  throw new HoldfastError("SEGMENT_MISSING", {
+    message: `Containers that the index knows are missing (${missing.length}), among them ${missing[0]}: nothing is removed from a repository that is not whole`,
+    context: { container: missing[0], count: missing.length },
+    hint: "Run `holdfast verify` to see which images are affected, then `holdfast repair`.",
+  });
+}
+
+/**
+ * Containers of `listed` that the index does not know. Everything that images need was found in others, so nobody needs them; who may
+ * have taken one into the index since is waited for. A damaged one stays, in case that it is the better copy of something.
+ */
+export async function unknownContainers(
+  parts: CollectionParts,
+  counted: readonly CensusContainer[],
+  listed: ContainerSet,
+): Promise<readonly CensusContainer[]> {
+  const known = containerSetOf(counted);
+  const unknown: CensusContainer[] = [];
+  for (const { volume, name } of await notIn(parts, known)) {
+    if (!listed.has(containerKey(volume.id, name))) continue;
+    const storedBytes = await volume.containerSize(name);
+    if (storedBytes === undefined || !(await isReadable(parts, volume, name))) continue;
+    unknown.push({ volumeId: volume.id, container: name, firstBlock: 0, blockCount: 0, storedBytes, liveBytes: 0 });
+  }
+  return unknown;
+}
+
+async function isReadable({ readContents }: CollectionParts, volume: Volume, name: ContainerName): Promise<boolean> {
+  try {
+    await readContents(volume, name);
+    return true;
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return false;
+  }
+}
+
+interface ContainerPlace {
+  readonly volume: Volume;
+  readonly name: ContainerName;
+}
+
+async function notIn({ volumes }: CollectionParts, known: ContainerSet): Promise<readonly ContainerPlace[]> {
+  const unknown: ContainerPlace[] = [];
+  for (const volume of volumes) {
+    for (const name of await volume.listContainers()) {
+      if (!known.has(containerKey(volume.id, name))) unknown.push({ volume, name });
+    }
+  }
+  return unknown;
+}
+
+/** Takes containers that no run knows into the index, as a backup does: left by a killed writer, they are to be removed like any other. */
+export async function adoptContainers(parts: CollectionParts): Promise<void> {
+  const { readers } = openLiveRuns(parts.index);
+  const known = new Set<string>();
+  try {
+    const census = await Census.begin(readers, new Set(), parts.signal);
+    for (const { volumeId, container } of census.containers()) known.add(containerKey(volumeId, container));
+  } finally {
+    for (const reader of readers) reader.close();
+  }
+  const unknown = await notIn(parts, known);
+  if (unknown.length > 0) await rebuildIndex({ ...parts.index, containers: contentsOf(parts, unknown) });
+}
+
+async function* contentsOf(parts: CollectionParts, places: readonly ContainerPlace[]): AsyncGenerator<ContainerContents> {
+  for (const { volume, name } of places) {
+    try {
+      yield await parts.readContents(volume, name);
+    } catch (error) {
+      // Damaged, or removed meanwhile. What no run knows is needed by no image: left to `verify`.
+      if (!(error instanceof HoldfastError)) throw error;
+    }
+  }
+}

@@ -31,7 +31,7 @@ const CHUNK_MAXIMUM_BYTES = 2 * 1024 * 1024;
 /** One page in 16 ends a chunk once the minimum is reached. */
 const CHUNK_CUT_MASK = 15;
 /** Written once and read once, on this machine: speed is worth more than space. */
-const ZSTD_LEVEL = 1;
+const ZSTD_SETTINGS = { level: 1 };
 
 export interface TrackLogKeys {
   readonly files: Files;
@@ -227,14 +227,14 @@ export class TrackLogWriter {
       assert(this.#previous !== undefined, "a page without bytes is one of the previous log's");
       return this.#previous.loadPage(page as PositionedPage).slice();
     });
-    const packed = compressFrame(concatBytes(...parts), ZSTD_LEVEL);
+    const packed = compressFrame(concatBytes(...parts), ZSTD_SETTINGS);
     return sealRecord(this.#keys.key, contextOf(this.#keys.repositoryId, "chunk"), this.#keys.random, packed);
   }
 
   /** Completes the file for the image that was committed and gives it its name. It is only a copy, so it need not be synced. */
   commit(imageId: string, path: string): void {
     this.#endChunk();
-    const table = compressFrame(encodePageTable({ chunks: this.#chunks, pages: this.#pages }), ZSTD_LEVEL);
+    const table = compressFrame(encodePageTable({ chunks: this.#chunks, pages: this.#pages }), ZSTD_SETTINGS);
     const sealed = sealRecord(this.#keys.key, contextOf(this.#keys.repositoryId, "table"), this.#keys.random, table);
     this.#file.write(sealed, this.#offset);
     this.#file.write(encodeTrackLogTrailer(this.#offset, sealed.length), this.#offset + sealed.length);

@@ -10,11 +10,24 @@ import { OWN_MEMORY_BYTES } from "./release.ts";
 /** Larger frames than any of ours cannot ask a reader for more memory than this (2^24 bytes). */
 const WINDOW_LOG_LIMIT = 24;
 
-/** `level` is one of zstd's, 1 to 22. The result has its memory for itself, which may be larger than it. */
-export function compressFrame(plain: Uint8Array, level: number): Uint8Array {
+export interface ZstdSettings {
+  /** One of zstd's, 1 to 22. */
+  readonly level: number;
+  /** Sizes of its tables as powers of two, where they are not to be those of the level. */
+  readonly hashLog?: number;
+  readonly chainLog?: number;
+}
+
+/** The result has its memory for itself, which may be larger than it. */
+export function compressFrame(plain: Uint8Array, { level, hashLog = 0, chainLog = 0 }: ZstdSettings): Uint8Array {
   return zstdCompressSync(plain, {
     chunkSize: frameBound(plain.length),
-    params: { [constants.ZSTD_c_compressionLevel]: level },
+    params: {
+      [constants.ZSTD_c_compressionLevel]: level,
+      // Zero stands for what the level says.
+      [constants.ZSTD_c_hashLog]: hashLog,
+      [constants.ZSTD_c_chainLog]: chainLog,
+    },
   });
 }
 

@@ -8,8 +8,7 @@
 
 import { parseArgs } from "node:util";
 import { Exploration } from "./crash-states/explore.ts";
-import type { Figures } from "./crash-states/explore.ts";
-import type { OperationName } from "./crash-states/operations.ts";
+import type { ExploreOptions, Figures } from "./crash-states/explore.ts";
 
 const { values } = parseArgs({
   options: {
@@ -19,7 +18,7 @@ const { values } = parseArgs({
   },
 });
 const seed = Number(values.seed);
-const only = values.only?.split(",") as OperationName[] | undefined;
+const only = values.only?.split(",") as ExploreOptions["only"];
 const started = performance.now();
 const seconds = (): number => Math.round((performance.now() - started) / 1000);
 

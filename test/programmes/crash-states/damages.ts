@@ -12,6 +12,7 @@ import type { ProcessContext } from "./simulated-process.ts";
 const CONTAINER = /\/volumes\/main\/containers\/..\/[0-9a-f]{64}$/;
 const INDEX_RUN = /\/index\/[^./]+$/;
 const RECORD = /\/volumes\/main\/(?:images|checkpoints)\/[0-9a-f]{64}$/;
+const COLLECTION_RECORD = /\/collections\/[0-9]+-[a-z]+$/;
 
 interface Kind {
   readonly of: RegExp;
@@ -26,6 +27,7 @@ const KINDS = {
   "index run removed": { of: INDEX_RUN, isRemoved: true, spreads: false },
   "record damaged": { of: RECORD, isRemoved: false, spreads: false },
   "record removed": { of: RECORD, isRemoved: true, spreads: false },
+  "collection record damaged": { of: COLLECTION_RECORD, isRemoved: false, spreads: false },
 } as const satisfies Record<string, Kind>;
 
 export type DamageName = keyof typeof KINDS;
@@ -43,6 +45,8 @@ export async function damaged(
   const paths = [...files.contents().keys()].filter((path) => path.startsWith(REPOSITORY) && of.test(path)).toSorted();
   const path = paths[stream.below(Math.max(1, paths.length))];
   if (path === undefined || model.damage !== undefined) return undefined;
+  // While somebody may be writing, a repair leaves that alone and says so.
+  if (of === COLLECTION_RECORD && model.writerElsewhere !== undefined) return undefined;
   const needing =
     of === CONTAINER ? await imagesThatRead(path, files, model, context) : of === INDEX_RUN ? [...model.images.keys()] : [];
   if (isRemoved) removeDurably(files, path);

@@ -37,7 +37,10 @@ export function openLiveRuns(location: IndexLocation, known: ReadonlyMap<RunName
 
       const { superseded, unreadable } = opened;
       const live = names.filter((name) => !superseded.has(name));
-      for (const name of live) if (unreadable.has(name)) throw unreadable.get(name);
+      for (const name of live) {
+        const problem = unreadable.get(name);
+        if (problem !== undefined) throw problem;
+      }
       const readers = live.map((name) => open.get(name)!);
       closeOpened(new Set(live));
       return { readers, leftovers: names.filter((name) => superseded.has(name)) };

@@ -1,5 +1,6 @@
-// Every sequence of up to three operations, every call of the last of them as the moment when the power goes, and of what it may
-// leave as many states as asked for. Sequences that begin alike share their beginning: each is run once.
+// Every sequence of up to three operations, and of damage and interruptions between them; every call of the last operation as the
+// moment when the power goes; and of what it may leave as many states as asked for. Sequences that begin alike share their
+// beginning: each is run once.
 
 import { createHash } from "node:crypto";
 import { setFlagsFromString } from "node:v8";
@@ -51,6 +52,8 @@ export interface Figures {
   judged: number;
   /** Of these, with a second power failure during recovery. */
   inRecovery: number;
+  /** Of these, of a repository in which something was damaged before. */
+  damaged: number;
   violations: number;
 }
 
@@ -73,7 +76,7 @@ const FRESH_SHARE = 5;
 const RECOVERY_STATES = 2;
 
 export class Exploration {
-  readonly figures: Figures = { sequences: 0, crashPoints: 0, made: 0, judged: 0, inRecovery: 0, violations: 0 };
+  readonly figures: Figures = { sequences: 0, crashPoints: 0, made: 0, judged: 0, inRecovery: 0, damaged: 0, violations: 0 };
   readonly #options: ExploreOptions;
   readonly #judged = new Set<string>();
   /** Rounds differ in it: each looks at other calls and other states. */
@@ -192,6 +195,7 @@ export class Exploration {
     this.#judged.add(identity);
     figures.judged += 1;
     if (crash.length > 1) figures.inRecovery += 1;
+    if (interruption.after.damage !== undefined) figures.damaged += 1;
     const steps: Recorded[] = [];
     const goesOn = crash.length === 1 && figures.judged % RECOVERY_SHARE === 0;
     try {

@@ -86,6 +86,7 @@ export async function judge(disk: SimulatedDisk, interruption: Interruption, opt
     throw new Violation(`I6 damage is told: ${process.notices.join(" ")}`);
   }
 }
+
 /** Disks from which all went well: many states are alike in every byte as soon as the next backup is done. */
 const wellEnded = new Set<string>();
 
@@ -93,8 +94,7 @@ const wellEnded = new Set<string>();
 function asSeen(model: Model, { incomplete }: ImagesSeen): Model {
   const { damage } = model;
   if (damage === undefined) return model;
-  const lacking = [...damage.lacking].map(([id, lines]) => [id, incomplete.get(id) ?? lines] as const);
-  return { ...model, damage: { ...damage, lacking: new Map(lacking) } };
+  return { ...model, damage: { ...damage, lacking: incomplete } };
 }
 
 /** Once the images are forgotten that lack something, nothing stands in the way of a collection. */

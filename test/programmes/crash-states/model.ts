@@ -1,5 +1,7 @@
 // What a model in memory says of a repository: what must be true of it while nobody works on it.
 
+import { createHash } from "node:crypto";
+
 export interface Model {
   readonly exists: boolean;
   readonly passphrase: string;
@@ -42,10 +44,11 @@ export function lacksSomething({ images, damage }: Model): boolean {
   return [...(damage?.lacking.keys() ?? [])].some((id) => images.has(id));
 }
 
-/** The same for models of which the same is expected. */
+/** The same short text for models of which the same is expected. */
 export function expectationsOf({ exists, passphrase, images, writerElsewhere, damage }: Model): string {
   const lacking = [...(damage?.lacking ?? [])].map(([id, lines]) => `${id} ${[...lines].join("\n")}`);
-  return [exists, passphrase, [...images], writerElsewhere, damage?.isRepaired, damage?.spreads, ...lacking].join(" ");
+  const expected = [exists, passphrase, [...images], writerElsewhere, damage?.isRepaired, damage?.spreads, ...lacking];
+  return createHash("sha256").update(expected.join(" ")).digest("base64");
 }
 
 /** The power went during an operation, or after it: then `before` and `after` are the same. */

@@ -56,7 +56,7 @@ export async function damaged(
     // What an index run knew is known again as soon as the index is made anew; until then all of it may be out of reach.
     lacking.set(id, of === INDEX_RUN ? NOTHING_LEFT : (await restoredAfresh(files, model, id, context)).lines);
   }
-  const done: Damage = { what: name, lacking, spreads, isRepaired: false };
+  const done: Damage = { what: name, path, lacking, spreads, isRepaired: false };
   const image = of === RECORD ? path.slice(path.lastIndexOf("/") + 1) : undefined;
   return { ...model, images: new Map([...model.images].filter(([id]) => id !== image)), damage: done };
 }

@@ -8,7 +8,7 @@ import type { DamageName } from "./damages.ts";
 import type { Model } from "./model.ts";
 import { begun, operate } from "./operations.ts";
 import type { OperationName } from "./operations.ts";
-import { SimulatedProcess } from "./simulated-process.ts";
+import { ELSEWHERE, REPOSITORY, SimulatedProcess } from "./simulated-process.ts";
 import type { ProcessContext } from "./simulated-process.ts";
 import { SOURCE, sourceTree } from "./source-versions.ts";
 
@@ -52,6 +52,25 @@ const awaited: Event = async ({ files, model }, context) => {
   const forgotten = await operate("forget", left, { ...begin, writerElsewhere: session.slice(-SESSION_DIGITS) }, context);
   const after = await operate("prune", left, forgotten, context);
   return isOutstanding(pathsOf(left)) ? { files: left, model: after } : undefined;
+};
+
+/** The same, and the backup of the other machine came to its end meanwhile: what it needs may be condemned. */
+const leaningOn: Event = async ({ files, model }, context) => {
+  const [oldest] = model.images.values();
+  if (model.writerElsewhere !== undefined || model.damage !== undefined || oldest === undefined) return undefined;
+  let after: Model = { ...model, processes: model.processes + 1, writerElsewhere: ELSEWHERE };
+  const beforeReading = async (): Promise<void> => {
+    for (const name of ["forget", "prune"] as const) after = await operate(name, files, after, context);
+  };
+  const process = new SimulatedProcess({ files, processId: after.processes, ...context, isElsewhere: true, beforeReading });
+  // What the forgotten image held: all of it is there, and most of it nobody else needs.
+  process.tree = sourceTree(oldest);
+  await using repository = await process.open(model.passphrase);
+  const { imageId } = await repository.backup({ paths: [SOURCE], source: "source" });
+  // Its end is as durable as its image: else the session might be there again, and nobody here could know that it is over.
+  files.syncDirectory(`${REPOSITORY}/sessions`);
+  if (imageId === undefined || !isOutstanding(pathsOf(files))) return undefined;
+  return { files, model: { ...after, images: new Map([...after.images, [imageId, oldest]]), writerElsewhere: undefined } };
 };
 
 async function backUpElsewhere(
@@ -117,6 +136,7 @@ const CUT_OFF = {
   "backup cut off": checkpoint,
   "collection cut off": condemned,
   "collection waiting": awaited,
+  "collection overtaken": leaningOn,
 } as const satisfies Record<string, Event>;
 
 export type EventName = keyof typeof CUT_OFF | DamageName;

@@ -69,6 +69,8 @@ interface Recorded {
 const OPERATION_NAMES = Object.keys(OPERATIONS) as OperationName[];
 const PREPARED = "(two backups)";
 const LONGEST = 3;
+/** So many states of a sequence in one round: the next one damages other files and cuts off at other moments. */
+const MOST_AT_ONCE = 12;
 /** Of so many judged states, one is interrupted again at a few calls of its recovery. */
 const RECOVERY_SHARE = 16;
 /** Of so many, one is looked at by a fresh process in the end. */
@@ -92,7 +94,7 @@ export class Exploration {
     for (let barren = 0; this.figures.judged < this.#options.states && barren < 3; this.#round++) {
       const before = this.figures.judged;
       const missing = this.#options.states - before;
-      const quota = Math.ceil(missing / sequences);
+      const quota = Math.min(MOST_AT_ONCE, Math.ceil(missing / sequences));
       await this.#branch([], { files: new SimulatedFiles(), model: NOTHING }, quota);
       await this.#branch([PREPARED], await this.#prepared(), quota);
       barren = this.figures.judged === before ? barren + 1 : 0;
@@ -201,7 +203,9 @@ export class Exploration {
     try {
       const onStep = (step: Step): void => void steps.push({ ...step, sequence: [...sequence, `recovery by ${step.name}`] });
       const looksAfresh = figures.judged % FRESH_SHARE === 0;
-      await judge(disk, interruption, { ...this.#context(crash.length), looksAfresh, ...(goesOn ? { onStep } : {}) });
+      const repairsFirst = figures.judged % 2 === 0;
+      const options = { ...this.#context(crash.length), looksAfresh, repairsFirst };
+      await judge(disk, interruption, { ...options, ...(goesOn ? { onStep } : {}) });
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       figures.violations += 1;

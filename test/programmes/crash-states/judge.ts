@@ -14,8 +14,8 @@ import { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
 import { lookAtImages, requireNothingLeft } from "./looking.ts";
 import type { ImagesSeen, Looking } from "./looking.ts";
 import { damageOf, expectationsOf } from "./model.ts";
-import type { Interruption, Model } from "./model.ts";
-import { OPERATIONS, begun } from "./operations.ts";
+import type { Damage, Interruption, Model } from "./model.ts";
+import { begun, carryOut } from "./operations.ts";
 import type { OperationName } from "./operations.ts";
 import { SimulatedProcess } from "./simulated-process.ts";
 import { Violation, described, typed } from "./violation.ts";
@@ -35,6 +35,8 @@ export interface JudgeOptions {
   readonly seed: string;
   /** Whether all is restored whatever was seen before, and in the end by a fresh process. */
   readonly looksAfresh: boolean;
+  /** Whether what was damaged is repaired at once, or only after another backup. */
+  readonly repairsFirst: boolean;
   /** Sees each operation of the recovery, recorded, so that it can be interrupted in its turn. */
   readonly onStep?: (step: Step) => void;
 }
@@ -50,8 +52,7 @@ export async function judge(disk: SimulatedDisk, interruption: Interruption, opt
     const from = files.calls;
     const begin = begun(name, model);
     const using = { ...(repository === undefined ? {} : { repository }), assumesDead: true };
-    const changes = await typed(`the next ${name}`, () => OPERATIONS[name]({ process, model: begin, ...using }));
-    model = { ...begin, ...changes };
+    model = await typed(`the next ${name}`, () => carryOut(name, { process, model: begin, ...using }));
     options.onStep?.({ name, files, from, to: files.calls, interruption: { before: begin, after: model } });
   };
   let expected = interruption;
@@ -68,7 +69,11 @@ export async function judge(disk: SimulatedDisk, interruption: Interruption, opt
   const seen = await lookAtImages(looking, expected);
   model = { ...model, exists: true, passphrase: opened.passphrase, images: seen.images };
   if (after.damage !== undefined) {
-    model = asSeen({ ...model, damage: damageOf(expected) }, seen);
+    model = asSeen({ ...model, damage: damageNow(expected, files) }, seen);
+    if (!options.repairsFirst) {
+      await run("backup", repository);
+      model = asSeen(model, await lookAtImages(looking, { before: model, after: model }));
+    }
     await run("repair", repository);
     await lookAtImages(looking, { before: model, after: model });
   }
@@ -89,6 +94,12 @@ export async function judge(disk: SimulatedDisk, interruption: Interruption, opt
 
 /** Disks from which all went well: many states are alike in every byte as soon as the next backup is done. */
 const wellEnded = new Set<string>();
+
+/** What a repair that was cut off has set aside is missing now, and no backup may count on it. */
+function damageNow(interruption: Interruption, files: SimulatedFiles): Damage | undefined {
+  const damage = damageOf(interruption);
+  return damage && { ...damage, spreads: damage.spreads && files.contents().has(damage.path) };
+}
 
 /** A repair may take away nothing of what could be read before it. */
 function asSeen(model: Model, { incomplete }: ImagesSeen): Model {

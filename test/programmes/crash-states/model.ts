@@ -19,6 +19,8 @@ export interface Model {
 /** Something was damaged or removed behind everyone's back. */
 export interface Damage {
   readonly what: string;
+  /** The file. */
+  readonly path: string;
   /** Images that may lack something, and which lines of their description must be there all the same. */
   readonly lacking: ReadonlyMap<string, ReadonlySet<string>>;
   /** Whether it is of a kind that a backup need not notice: then new images may lack something too. */

@@ -129,14 +129,19 @@ export async function operate(
 ): Promise<Model> {
   const model = { ...begun(name, before), processes: before.processes + 1 };
   const process = new SimulatedProcess({ files, processId: model.processes, ...context });
+  const after = await carryOut(name, { process, model });
+  if (process.notices.length > 0 && model.damage === undefined) {
+    throw new Error(`${name} told of damage: ${process.notices.join(" ")}`);
+  }
+  return after;
+}
+
+/** The same as part of a process; what is refused as it may be has changed nothing. */
+export async function carryOut(name: OperationName, run: Run): Promise<Model> {
   try {
-    const changes = await OPERATIONS[name]({ process, model });
-    if (process.notices.length > 0 && model.damage === undefined) {
-      throw new Error(`${name} told of damage: ${process.notices.join(" ")}`);
-    }
-    return { ...model, ...changes };
+    return { ...run.model, ...(await OPERATIONS[name](run)) };
   } catch (error) {
-    if (error instanceof HoldfastError && mayRefuse(name, model)) return model;
+    if (error instanceof HoldfastError && mayRefuse(name, run.model)) return run.model;
     throw error;
   }
 }

@@ -35,6 +35,8 @@ export interface ProcessOptions extends ProcessContext {
   /** Unlike that of any other process. */
   readonly processId: number;
   readonly isElsewhere?: boolean;
+  /** Happens before the first file is read or written by a worker: in the middle of a backup, after it has looked at the index. */
+  readonly beforeReading?: () => Promise<void>;
 }
 
 export class SimulatedProcess {
@@ -44,7 +46,7 @@ export class SimulatedProcess {
   /** What it backs up, or restores to. */
   tree: FileTree = new SimulatedFileTree(simulatedClock());
 
-  constructor({ files, processId, bootId, seed, isElsewhere = false }: ProcessOptions) {
+  constructor({ files, processId, bootId, seed, isElsewhere = false, beforeReading }: ProcessOptions) {
     const random = seededRandom(`${seed} ${processId}`);
     // An hour between any two; standing still in between, so that what is alike is done alike.
     const clock = simulatedClock(1_750_000_000_000 + processId * 3_600_000, 0);
@@ -65,7 +67,10 @@ export class SimulatedProcess {
         timeZone: "UTC",
         environment: () => undefined,
       },
-      workerEntry: { serve: (port: WorkerPort<WorkerRequest, WorkerReply>) => serveWorker(port, workerServices) },
+      workerEntry: {
+        serve: (port: WorkerPort<WorkerRequest, WorkerReply>) =>
+          serveWorker(beforeReading === undefined ? port : delayed(port, beforeReading), workerServices),
+      },
       version: "0.0.0",
       runCommand: () => Promise.reject(new Error("No command is run here")),
       readCommand: () => {
@@ -93,4 +98,12 @@ export class SimulatedProcess {
     await changePassphrase({ files, layout, repositoryId: id }, slot);
     session.close();
   }
+}
+
+/** Hands on no message until that has happened. */
+function delayed<In, Out>(port: WorkerPort<In, Out>, first: () => Promise<void>): WorkerPort<In, Out> {
+  let happened: Promise<void> | undefined;
+  const onMessage = (listener: (message: In) => void): void =>
+    port.onMessage((message) => void (happened ??= first()).then(() => listener(message)));
+  return { ...port, onMessage };
 }

@@ -5,6 +5,7 @@ import { seededStream } from "../../../src/platform/seeded-stream.ts";
 import type { SeededStream } from "../../../src/platform/seeded-stream.ts";
 import { NOTHING_LEFT } from "./model.ts";
 import type { Damage, Model } from "./model.ts";
+import { isOutstanding, pathsOf } from "./paths.ts";
 import { restoredAfresh } from "./restored.ts";
 import { REPOSITORY } from "./simulated-process.ts";
 import type { ProcessContext } from "./simulated-process.ts";
@@ -42,13 +43,19 @@ export async function damaged(
 ): Promise<Model | undefined> {
   const { of, isRemoved, spreads }: Kind = KINDS[name];
   const stream = seededStream(context.chance);
-  const paths = [...files.contents().keys()].filter((path) => path.startsWith(REPOSITORY) && of.test(path)).toSorted();
+  const paths = pathsOf(files)
+    .filter((path) => path.startsWith(REPOSITORY) && of.test(path))
+    .toSorted();
   const path = paths[stream.below(Math.max(1, paths.length))];
   if (path === undefined || model.damage !== undefined) return undefined;
   // While somebody may be writing, a repair leaves that alone and says so.
   if (of === COLLECTION_RECORD && model.writerElsewhere !== undefined) return undefined;
   const needing =
-    of === CONTAINER ? await imagesThatRead(path, files, model, context) : of === INDEX_RUN ? [...model.images.keys()] : [];
+    of === CONTAINER
+      ? await imagesThatNeed(path, files, model, context, isRemoved)
+      : of === INDEX_RUN
+        ? [...model.images.keys()]
+        : [];
   if (isRemoved) removeDurably(files, path);
   else files.tamper(path, (bytes) => spoilt(bytes, stream));
   const lacking = new Map<string, ReadonlySet<string>>();
@@ -61,12 +68,15 @@ export async function damaged(
   return { ...model, images: new Map([...model.images].filter(([id]) => id !== image)), damage: done };
 }
 
-async function imagesThatRead(
+async function imagesThatNeed(
   container: string,
   files: SimulatedFiles,
   model: Model,
   context: ProcessContext,
+  isRemoved: boolean,
 ): Promise<string[]> {
+  // What is condemned has a second copy. If that is damaged, nobody may notice before it is the only one; if it is gone, everybody does.
+  if (!isRemoved && isOutstanding(pathsOf(files))) return [...model.images.keys()];
   const needing: string[] = [];
   for (const id of model.images.keys()) {
     const opened = new Set<string>();

@@ -8,6 +8,8 @@ import type { DamageName } from "./damages.ts";
 import type { Model } from "./model.ts";
 import { begun, operate } from "./operations.ts";
 import type { OperationName } from "./operations.ts";
+import { SESSION_DIGITS, imageCount, isCheckpoint, isOutstanding, isSession, pathsOf } from "./paths.ts";
+import type { PathsTest } from "./paths.ts";
 import { ELSEWHERE, REPOSITORY, SimulatedProcess } from "./simulated-process.ts";
 import type { ProcessContext } from "./simulated-process.ts";
 import { SOURCE, sourceTree } from "./source-versions.ts";
@@ -102,8 +104,6 @@ async function cutOff(
   return left && { files: left, model: { ...begun(name, model), processes } };
 }
 
-type PathsTest = (paths: readonly string[]) => boolean;
-
 /** What a power failure at some call may leave, if there is one that leaves what is wanted. */
 function stateWith(recording: SimulatedFiles, { chance }: EventContext, isWanted: PathsTest): SimulatedFiles | undefined {
   const stream = seededStream(chance);
@@ -116,20 +116,6 @@ function stateWith(recording: SimulatedFiles, { chance }: EventContext, isWanted
     }
   }
   return undefined;
-}
-
-const SESSION_DIGITS = 16;
-const isSession = (path: string): boolean => /\/sessions\/[0-9a-f]{16}$/.test(path);
-const isCheckpoint = (path: string): boolean => /\/checkpoints\/[0-9a-f]{64}$/.test(path);
-const isOutstanding: PathsTest = (paths) =>
-  paths.some((path) => path.endsWith("-condemned") && !paths.includes(path.replace("-condemned", "-finished")));
-
-function imageCount(paths: readonly string[]): number {
-  return paths.filter((path) => /\/images\/[0-9a-f]{64}$/.test(path)).length;
-}
-
-function pathsOf(files: SimulatedFiles): readonly string[] {
-  return [...files.contents().keys()];
 }
 
 const CUT_OFF = {

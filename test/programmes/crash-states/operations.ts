@@ -65,7 +65,12 @@ function prune(run: Run): Promise<Partial<Model>> {
     const { outcome } = await repository.prune({ maxUnused: 0, assumeDead });
     const mayWait = run.model.writerElsewhere !== undefined && assumeDead.length === 0;
     if (outcome === "planned" || (outcome === "waiting" && !mayWait)) throw new Error(`A collection ended with "${outcome}"`);
-    return assumeDead.length > 0 ? { writerElsewhere: undefined } : {};
+    const { damage } = run.model;
+    return {
+      ...(assumeDead.length > 0 ? { writerElsewhere: undefined } : {}),
+      // It proves that containers are there, not what is in them: of two copies it may have kept the damaged one.
+      ...(damage?.spreads === true && !damage.isRepaired ? { damage: withNothingSure(damage) } : {}),
+    };
   });
 }
 
@@ -86,10 +91,12 @@ function rebuild(run: Run): Promise<Partial<Model>> {
 
 /** An index from containers that all say what they hold is as good as the old one; what one does not say, nobody knows any more. */
 function rebuilt(damage: Damage, isSomethingUnknown: boolean): Damage {
-  if (isSomethingUnknown) {
-    return { ...damage, lacking: new Map([...damage.lacking.keys()].map((id) => [id, NOTHING_LEFT])), spreads: false };
-  }
+  if (isSomethingUnknown) return { ...withNothingSure(damage), spreads: false };
   return damage.what.startsWith("index") ? { ...damage, lacking: new Map(), spreads: false } : damage;
+}
+
+function withNothingSure(damage: Damage): Damage {
+  return { ...damage, lacking: new Map([...damage.lacking.keys()].map((id) => [id, NOTHING_LEFT])) };
 }
 
 function repair(run: Run): Promise<Partial<Model>> {

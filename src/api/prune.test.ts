@@ -273,7 +273,7 @@ test("a collection that finds a container missing when it goes on leaves the ind
   const before = containersOf(t);
   assert.equal((await t.repository.prune({ maxUnused: 0 })).outcome, "waiting");
   session.close();
-  const [written] = containersOf(t).filter((path) => !before.includes(path));
+  const written = containersOf(t).find((path) => !before.includes(path));
   assert.ok(written !== undefined);
   rmSync(written);
   const state = (): readonly string[] => [...containersOf(t), ...readdirSync(join(t.path, "index")).toSorted()];

@@ -50,12 +50,9 @@ export async function damaged(
   if (path === undefined || model.damage !== undefined) return undefined;
   // While somebody may be writing, a repair leaves that alone and says so.
   if (of === COLLECTION_RECORD && model.writerElsewhere !== undefined) return undefined;
-  const needing =
-    of === CONTAINER
-      ? await imagesThatNeed(path, files, model, context, isRemoved)
-      : of === INDEX_RUN
-        ? [...model.images.keys()]
-        : [];
+  let needing: readonly string[] = [];
+  if (of === INDEX_RUN) needing = [...model.images.keys()];
+  if (of === CONTAINER) needing = await imagesThatNeed(path, files, model, context, isRemoved);
   if (isRemoved) removeDurably(files, path);
   else files.tamper(path, (bytes) => spoilt(bytes, stream));
   const lacking = new Map<string, ReadonlySet<string>>();

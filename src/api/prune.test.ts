@@ -266,6 +266,24 @@ test("an index that is made anew while a collection waits still leads to what is
   await isWhole();
 });
 
+test("a collection that finds a container missing when it goes on leaves the index as it is: it still leads to what is condemned", async () => {
+  await using t = await temporaryRepository();
+  const [first] = await threeImages(t);
+  forget(t, first);
+  const { files, clock, random } = t.services;
+  const session = await startSession({ files, layout: repositoryLayout(t.path), host: elsewhere(t), clock, random });
+  const before = containersOf(t);
+  assert.equal((await t.repository.prune({ maxUnused: 0 })).outcome, "waiting");
+  session.close();
+  const written = containersOf(t).find((path) => !before.includes(path));
+  assert.ok(written !== undefined);
+  rmSync(written);
+  const state = (): readonly string[] => [...containersOf(t), ...readdirSync(join(t.path, "index")).toSorted()];
+  const expected = state();
+  await assert.rejects(t.repository.prune(), failed("SEGMENT_MISSING"));
+  assert.deepEqual(state(), expected);
+});
+
 test("a backup that begins after the condemnation stores anew what is condemned, and is not waited for", async () => {
   await using t = await temporaryRepository();
   const content = randomBytes(3_000 * KIB);

@@ -2,6 +2,7 @@
 // collection finds out anew what is needed.
 
 import { HoldfastError } from "../base/errors.ts";
+import { COLLECTION_FILE_NAME } from "../formats/collection-record.ts";
 import { setAsideFile } from "../media/media.ts";
 import { clearDeadSessions, condemnedSetOf, listSessions, readGeneration } from "../repository/repository.ts";
 import type { ContainerSet } from "../repository/repository.ts";
@@ -46,7 +47,7 @@ export function unreadableCollection({ services, repository }: Opened): Unreadab
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== "REPOSITORY_DAMAGED") throw error;
     const { message: problem, code } = error;
-    const names = (files.list(layout.collections) ?? []).toSorted();
+    const names = (files.list(layout.collections) ?? []).filter((name) => COLLECTION_FILE_NAME.test(name)).toSorted();
     const records = names.map((name) => ({ what: `collections/${name}`, problem, code, setAside: undefined }));
     return { problem: error, records };
   }

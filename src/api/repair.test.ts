@@ -388,6 +388,19 @@ describe("repair", () => {
     assert.deepEqual((await again.repository.images()).map(({ id }) => id).toSorted(), images.slice(1).toSorted());
     await again.repository.close();
   });
+
+  test("sets aside the records of a collection that cannot be read, and no temporary file, which would never be removed there", async () => {
+    await using t = await temporaryRepository();
+    await t.backUp();
+    const [record, left] = ["collections/00000001-condemned", `collections/.tmp-${"ab".repeat(8)}-0011223344556677`];
+    for (const name of [record, left]) writeFileSync(join(t.path, name), "no record");
+    const found = (await t.repository.repair({ dryRun: true })).damagedRecords.map(({ what }) => what);
+    const { damagedRecords } = await t.repository.repair();
+    assert.deepEqual({ found, mended: damagedRecords.map(({ what }) => what) }, { found: [record], mended: [record] });
+    assert.deepEqual(readdirSync(join(t.path, "damaged/collections")), ["00000001-condemned"]);
+    assert.deepEqual(readdirSync(join(t.path, "collections")), []);
+    await t.backUp();
+  });
 });
 
 describe("after a repair", () => {

@@ -38,6 +38,8 @@ export interface SimulatedFilesOptions {
   readonly losesSync?: (call: number) => boolean;
   /** Keeps a picture of the disk after every call, for `crashStates`. */
   readonly record?: boolean;
+  /** Hears the path of every file that is opened for reading. */
+  readonly onOpen?: (path: string) => void;
   readonly disk?: SimulatedDisk;
 }
 
@@ -117,6 +119,7 @@ export class SimulatedFiles implements Files {
 
   open(path: string): OpenFile | undefined {
     this.#look("open", path);
+    this.#options.onOpen?.(path);
     const place = this.#disk.find(path);
     if (place === "missing" || place.node === undefined) return undefined;
     if (this.#disk.node(place.node).kind === "directory") throw failure("read", "open", path, "EISDIR");

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { hexOf } from "../../base/bytes.ts";
 import { HoldfastError } from "../../base/errors.ts";
 import { RUN_HEADER_BYTES, RUN_TRAILER_BYTES } from "../../formats/index-run.ts";
+import { openLiveRuns } from "./live-runs.ts";
 import { CentralIndex } from "./lookup.ts";
 import { mergeRuns } from "./merge-runs.ts";
 import { listRuns } from "./run-directory.ts";
@@ -117,4 +118,27 @@ test("merging a damaged run fails, leaves no file behind and removes nothing", a
   writeFileSync(path, damaged);
   await assert.rejects(mergeRuns({ ...location, runs: [one, name] }), { code: "SEAL_BROKEN" });
   assert.deepEqual(location.files.list(location.directory)?.toSorted(), [one, name].toSorted());
+});
+
+test("a damaged run counts while nothing replaces it, and no more as soon as a run does", async (context) => {
+  const location = temporaryIndex(context);
+  const name = await writeIndexRun({ ...location, containers: [contents], supersedes: ["f0".repeat(32) as RunName] });
+  const path = join(location.directory, name);
+  const intact = readFileSync(path);
+  const damage = (offset: number): void => {
+    const damaged = Uint8Array.from(intact);
+    damaged[offset]! ^= 1;
+    rmSync(path);
+    writeFileSync(path, damaged);
+  };
+  damage(0);
+  assert.throws(() => CentralIndex.open(location), { code: "FORMAT_MAGIC" });
+  const replacement = await writeIndexRun({ ...location, containers: [contents], supersedes: [name] });
+  // After a power failure a run that was removed may be there again.
+  for (let offset = 0; offset < intact.length; offset++) {
+    damage(offset);
+    const { readers, leftovers } = openLiveRuns(location);
+    for (const reader of readers) reader.close();
+    assert.deepEqual({ live: readers.map((reader) => reader.name), leftovers }, { live: [replacement], leftovers: [name] });
+  }
 });

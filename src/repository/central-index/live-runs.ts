@@ -16,12 +16,12 @@ const ATTEMPTS = 100;
 export interface LiveRuns {
   /** Open; whoever asked for them closes them. */
   readonly readers: RunReader[];
-  /** Present, but replaced by others: left behind by a merge that did not come to its end. */
+  /** Present, but replaced by others: left behind by a merge that did not come to its end. Perhaps damaged, which does no harm. */
   readonly leftovers: RunName[];
 }
 
 /**
- * Opens all runs that no other run supersedes; those in `known` are used as they are and never closed here. A run
+ * Opens all runs that no other run supersedes; those in `known` are used as they are and never closed here. One of these
  * that cannot be read throws: without it the index would answer "absent" for what is present.
  */
 export function openLiveRuns(location: IndexLocation, known: ReadonlyMap<RunName, RunReader> = new Map()): LiveRuns {
@@ -32,10 +32,15 @@ export function openLiveRuns(location: IndexLocation, known: ReadonlyMap<RunName
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const names = listRuns(location.files, location.directory);
-      if (!openAll(location, names, open) || !isSameListing(names, listRuns(location.files, location.directory))) continue;
+      const opened = openAll(location, names, open);
+      if (opened === "gone" || !isSameListing(names, listRuns(location.files, location.directory))) continue;
 
-      const superseded = new Set(names.flatMap((name) => open.get(name)!.superseded()));
+      const { superseded, unreadable } = opened;
       const live = names.filter((name) => !superseded.has(name));
+      for (const name of live) {
+        const problem = unreadable.get(name);
+        if (problem !== undefined) throw problem;
+      }
       const readers = live.map((name) => open.get(name)!);
       closeOpened(new Set(live));
       return { readers, leftovers: names.filter((name) => superseded.has(name)) };
@@ -52,15 +57,29 @@ export function openLiveRuns(location: IndexLocation, known: ReadonlyMap<RunName
   });
 }
 
-/** False when one of them is gone by now. */
-function openAll(location: IndexLocation, names: readonly RunName[], open: Map<RunName, RunReader>): boolean {
+interface OpenedRuns {
+  /** What those that can be read replace. */
+  readonly superseded: ReadonlySet<RunName>;
+  /** The others, each with what is wrong. */
+  readonly unreadable: ReadonlyMap<RunName, HoldfastError>;
+}
+
+/** "gone" when one of them is by now. */
+function openAll(location: IndexLocation, names: readonly RunName[], open: Map<RunName, RunReader>): OpenedRuns | "gone" {
+  const superseded = new Set<RunName>();
+  const unreadable = new Map<RunName, HoldfastError>();
   for (const name of names) {
-    if (open.has(name)) continue;
-    const reader = RunReader.open(location, name);
-    if (reader === undefined) return false;
-    open.set(name, reader);
+    try {
+      const reader = open.get(name) ?? RunReader.open(location, name);
+      if (reader === undefined) return "gone";
+      open.set(name, reader);
+      for (const replaced of reader.superseded()) superseded.add(replaced);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      unreadable.set(name, error);
+    }
   }
-  return true;
+  return { superseded, unreadable };
 }
 
 function isSameListing(a: readonly RunName[], b: readonly RunName[]): boolean {

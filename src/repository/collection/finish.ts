@@ -8,6 +8,7 @@ import type { ContainerSet } from "../central-index.ts";
 import { clearDeadSessions, endSession, isRegistered, listSessions } from "../sessions.ts";
 import type { Writer } from "../sessions.ts";
 import { Census } from "./census.ts";
+import type { CensusContainer } from "./census.ts";
 import { countRoots, readRoots, storeAnew, temporaryNamesOf } from "./collection.ts";
 import type { CollectionParts } from "./collection.ts";
 import { adoptContainers, listContainers, requirePresent } from "./containers.ts";
@@ -134,9 +135,12 @@ async function rescue(
   const { readers } = openLiveRuns(parts.index);
   try {
     const census = await countRoots(parts, readers, [...images.values(), ...checkpoints.values()], containers);
-    const chosen = Uint8Array.from(census.containers(), ({ volumeId, container }) =>
-      containers.has(containerKey(volumeId, container)) ? 1 : 0,
-    );
+    const counted = census.containers();
+    const isCondemned = ({ volumeId, container }: CensusContainer): boolean => containers.has(containerKey(volumeId, container));
+    // Before the index forgets what is condemned: that may hold the only copy of what another container has lost.
+    const kept = counted.filter((container) => !isCondemned(container));
+    requirePresent(parts, kept, await listContainers(parts));
+    const chosen = Uint8Array.from(counted, (container) => (isCondemned(container) ? 1 : 0));
     const { segments } = await storeAnew(parts, census, chosen, "rescue");
     return segments;
   } finally {

@@ -1,5 +1,6 @@
-// Every sequence of up to three operations, every call of the last of them as the moment when the power goes, and of what it may
-// leave as many states as asked for. Sequences that begin alike share their beginning: each is run once.
+// Every sequence of up to three operations, and of damage and interruptions between them; every call of the last operation as the
+// moment when the power goes; and of what it may leave as many states as asked for. Sequences that begin alike share their
+// beginning: each is run once.
 
 import { createHash } from "node:crypto";
 import { setFlagsFromString } from "node:v8";
@@ -8,10 +9,16 @@ import { seededStream } from "../../../src/platform/seeded-stream.ts";
 import { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
 import type { CrashState } from "../../../src/platform/simulated-files.ts";
 import type { SimulatedDisk } from "../../../src/platform/simulated-disk.ts";
-import { Violation, judge } from "./judge.ts";
-import type { Interruption, Step } from "./judge.ts";
-import { NOTHING, OPERATIONS, begun, operate } from "./operations.ts";
-import type { Model, OperationName } from "./operations.ts";
+import { EVENT_NAMES, happen } from "./events.ts";
+import type { EventName, Situation } from "./events.ts";
+import { judge } from "./judge.ts";
+import type { Step } from "./judge.ts";
+import { NOTHING, expectationsOf } from "./model.ts";
+import type { Interruption } from "./model.ts";
+import { OPERATIONS, begun, operate } from "./operations.ts";
+import type { OperationName } from "./operations.ts";
+import type { ProcessContext } from "./simulated-process.ts";
+import { Violation, described } from "./violation.ts";
 
 // Most memory here is short-lived and outside of the heap; cleaning up after every few megabytes takes a third of the time.
 setFlagsFromString("--heap-growing-percent=400");
@@ -21,7 +28,7 @@ export interface ExploreOptions {
   readonly states: number;
   readonly seed: number;
   /** Only sequences that begin with these operations. */
-  readonly only?: readonly OperationName[];
+  readonly only?: readonly (OperationName | EventName)[];
   /** The disk confirms every sync and keeps nothing: what is promised does not hold then, and the judge must see it. */
   readonly liesAboutSyncs?: boolean;
   readonly onViolation: (violation: FoundViolation) => void;
@@ -45,6 +52,8 @@ export interface Figures {
   judged: number;
   /** Of these, with a second power failure during recovery. */
   inRecovery: number;
+  /** Of these, of a repository in which something was damaged before. */
+  damaged: number;
   violations: number;
 }
 
@@ -58,7 +67,10 @@ interface Recorded {
 }
 
 const OPERATION_NAMES = Object.keys(OPERATIONS) as OperationName[];
+const PREPARED = "(two backups)";
 const LONGEST = 3;
+/** So many states of a sequence in one round: the next one damages other files and cuts off at other moments. */
+const MOST_AT_ONCE = 12;
 /** Of so many judged states, one is interrupted again at a few calls of its recovery. */
 const RECOVERY_SHARE = 16;
 /** Of so many, one is looked at by a fresh process in the end. */
@@ -66,7 +78,7 @@ const FRESH_SHARE = 5;
 const RECOVERY_STATES = 2;
 
 export class Exploration {
-  readonly figures: Figures = { sequences: 0, crashPoints: 0, made: 0, judged: 0, inRecovery: 0, violations: 0 };
+  readonly figures: Figures = { sequences: 0, crashPoints: 0, made: 0, judged: 0, inRecovery: 0, damaged: 0, violations: 0 };
   readonly #options: ExploreOptions;
   readonly #judged = new Set<string>();
   /** Rounds differ in it: each looks at other calls and other states. */
@@ -82,39 +94,63 @@ export class Exploration {
     for (let barren = 0; this.figures.judged < this.#options.states && barren < 3; this.#round++) {
       const before = this.figures.judged;
       const missing = this.#options.states - before;
-      await this.#branch([], new SimulatedFiles(), NOTHING, Math.ceil(missing / sequences));
-      await this.#branch(["(two backups)"], ...(await this.#prepared()), Math.ceil(missing / sequences));
+      const quota = Math.min(MOST_AT_ONCE, Math.ceil(missing / sequences));
+      await this.#branch([], { files: new SimulatedFiles(), model: NOTHING }, quota);
+      await this.#branch([PREPARED], await this.#prepared(), quota);
       barren = this.figures.judged === before ? barren + 1 : 0;
     }
     return this.figures;
   }
 
   /** What sequences that do not begin with `init` begin with. */
-  async #prepared(): Promise<[SimulatedFiles, Model]> {
+  async #prepared(): Promise<Situation> {
     const files = new SimulatedFiles();
     let model = NOTHING;
     for (const name of ["init", "backup", "backup"] as const) model = await operate(name, files, model, this.#context(0));
-    return [files, model];
+    return { files, model };
   }
 
-  #context(failures: number): { readonly bootId: string; readonly seed: string } {
+  #context(failures: number): ProcessContext {
     return { bootId: `boot-${failures}`, seed: String(this.#options.seed) };
   }
 
-  async #branch(sequence: readonly string[], files: SimulatedFiles, model: Model, quota: number): Promise<void> {
-    const length = sequence.filter((name) => !name.startsWith("(")).length;
+  async #branch(sequence: readonly string[], { files, model }: Situation, quota: number): Promise<void> {
+    const isPrepared = sequence[0] === PREPARED;
+    const length = sequence.length - (isPrepared ? 1 : 0);
     if (length === LONGEST) return;
-    for (const name of OPERATION_NAMES) {
+    const { only } = this.#options;
+    const isAsked = (name: string): boolean => (only?.[length] ?? name) === name;
+    for (const name of OPERATION_NAMES.filter(isAsked)) {
       // Without a repository there is nothing else to do; with one prepared, that is no beginning.
-      if (length === 0 && (name === "init") !== (sequence.length === 0)) continue;
-      if (this.#options.only !== undefined && (this.#options.only[length] ?? name) !== name) continue;
+      if (length === 0 && (name === "init") === isPrepared) continue;
       const next = [...sequence, name];
-      const recording = files.copy({ record: true, losesSync: () => this.#options.liesAboutSyncs === true });
-      const after = await operate(name, recording, model, this.#context(0));
       if (this.#round === 0) this.figures.sequences += 1;
+      const recording = files.copy({ record: true, losesSync: () => this.#options.liesAboutSyncs === true });
+      const after = await this.#attempt(next, () => operate(name, recording, model, this.#context(0)));
+      if (after === undefined) continue;
       const interruption = { before: begun(name, model), after };
       await this.#interrupt({ sequence: next, files: recording, from: 0, to: recording.calls, interruption }, quota);
-      await this.#branch(next, recording.copy(), after, quota);
+      await this.#branch(next, { files: recording.copy(), model: after }, quota);
+    }
+    // Something happens between two operations, and each thing once.
+    if (length === LONGEST - 1) return;
+    for (const name of EVENT_NAMES.filter(isAsked)) {
+      if (sequence.includes(name)) continue;
+      const next = [...sequence, name];
+      const context = { ...this.#context(0), chance: this.#stream(next.join()).below(2 ** 30) };
+      const situation = await this.#attempt(next, () => happen(name, { files, model }, context));
+      if (situation !== undefined) await this.#branch(next, situation, quota);
+    }
+  }
+
+  /** What fails although the power stays is told, and nothing comes after it. */
+  async #attempt<T>(sequence: readonly string[], work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      this.figures.violations += 1;
+      this.#options.onViolation({ sequence, crash: ["nothing is cut off"], problem: described(error) });
+      return undefined;
     }
   }
 
@@ -161,12 +197,15 @@ export class Exploration {
     this.#judged.add(identity);
     figures.judged += 1;
     if (crash.length > 1) figures.inRecovery += 1;
+    if (interruption.after.damage !== undefined) figures.damaged += 1;
     const steps: Recorded[] = [];
     const goesOn = crash.length === 1 && figures.judged % RECOVERY_SHARE === 0;
     try {
       const onStep = (step: Step): void => void steps.push({ ...step, sequence: [...sequence, `recovery by ${step.name}`] });
       const looksAfresh = figures.judged % FRESH_SHARE === 0;
-      await judge(disk, interruption, { ...this.#context(crash.length), looksAfresh, ...(goesOn ? { onStep } : {}) });
+      const repairsFirst = figures.judged % 2 === 0;
+      const options = { ...this.#context(crash.length), looksAfresh, repairsFirst };
+      await judge(disk, interruption, { ...options, ...(goesOn ? { onStep } : {}) });
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       figures.violations += 1;
@@ -202,12 +241,10 @@ function interruptionAt({ to, interruption }: Recorded, call: number): Interrupt
   return call === to ? { before: after, after } : interruption;
 }
 
-/** Sequences that begin with making the repository, and those that find one. */
+/** About as many as there are: not everything can happen everywhere. */
 function sequenceCount(): number {
-  const many = OPERATION_NAMES.length;
-  let count = 0;
-  for (let length = 1; length <= LONGEST; length++) count += many ** length;
-  return count;
+  const [many, events] = [OPERATION_NAMES.length, EVENT_NAMES.length];
+  return many + (many + events) * many + (many + events) ** 2 * many;
 }
 
 /** The numbers 1 … count in an order of chance. */
@@ -222,6 +259,5 @@ function shuffled(count: number, stream: ReturnType<typeof seededStream>): numbe
 
 /** The same for states that are alike in every byte and of which the same is expected. */
 function identityOf(disk: SimulatedDisk, { before, after }: Interruption): string {
-  const expected = [before, after].map((model) => `${model.exists} ${model.passphrase} ${[...model.images].join()}`);
-  return [...expected, fingerprintOf(disk)].join("\n");
+  return [...[before, after].map(expectationsOf), fingerprintOf(disk)].join("\n");
 }

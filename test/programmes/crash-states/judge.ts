@@ -7,26 +7,18 @@
 //   I6 the next run works without help, and verification finds nothing
 //   I7 no temporary file and no session is left after the next run
 
-import { HoldfastError, hasCode, messageOf } from "../../../src/base/errors.ts";
+import { hasCode, messageOf } from "../../../src/base/errors.ts";
 import type { Repository } from "../../../src/api/api.ts";
-import { simulatedClock } from "../../../src/platform/simulated-clock.ts";
-import { SimulatedFileTree } from "../../../src/platform/simulated-file-tree.ts";
 import type { SimulatedDisk } from "../../../src/platform/simulated-disk.ts";
 import { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
-import { OPERATIONS, begun } from "./operations.ts";
-import type { Model, OperationName } from "./operations.ts";
-import { REPOSITORY, SimulatedProcess } from "./simulated-process.ts";
-import { SOURCE, describeTree, sourceDescription } from "./source-versions.ts";
-
-export class Violation extends Error {
-  override readonly name = "Violation";
-}
-
-/** The power went during an operation, or after it: then `before` and `after` are the same. */
-export interface Interruption {
-  readonly before: Model;
-  readonly after: Model;
-}
+import { lookAtImages, requireNothingLeft } from "./looking.ts";
+import type { ImagesSeen, Looking } from "./looking.ts";
+import { damageOf, expectationsOf } from "./model.ts";
+import type { Damage, Interruption, Model } from "./model.ts";
+import { begun, carryOut } from "./operations.ts";
+import type { OperationName } from "./operations.ts";
+import { SimulatedProcess } from "./simulated-process.ts";
+import { Violation, described, typed } from "./violation.ts";
 
 /** An operation of the recovery: the calls after `from`, up to `to`. */
 export interface Step {
@@ -43,22 +35,24 @@ export interface JudgeOptions {
   readonly seed: string;
   /** Whether all is restored whatever was seen before, and in the end by a fresh process. */
   readonly looksAfresh: boolean;
+  /** Whether what was damaged is repaired at once, or only after another backup. */
+  readonly repairsFirst: boolean;
   /** Sees each operation of the recovery, recorded, so that it can be interrupted in its turn. */
   readonly onStep?: (step: Step) => void;
 }
 
-/** Looks, backs up, collects, and looks again. Throws a Violation. */
+/** Looks, repairs if something was damaged, backs up, collects, and looks again. Throws a Violation. */
 export async function judge(disk: SimulatedDisk, interruption: Interruption, options: JudgeOptions): Promise<void> {
   const { after } = interruption;
   const files = new SimulatedFiles({ disk: disk.copy(), record: options.onStep !== undefined });
-  let model: Model = { ...after, processes: after.processes + 1 };
+  const { writerElsewhere } = interruption.before;
+  let model: Model = { ...after, processes: after.processes + 1, writerElsewhere };
   const process = new SimulatedProcess({ files, processId: model.processes, ...options });
   const run = async (name: OperationName, repository?: Repository): Promise<void> => {
     const from = files.calls;
     const begin = begun(name, model);
-    const using = repository === undefined ? {} : { repository };
-    const changes = await typed(`the next ${name}`, () => OPERATIONS[name]({ process, model: begin, ...using }));
-    model = { ...begin, ...changes };
+    const using = { ...(repository === undefined ? {} : { repository }), assumesDead: true };
+    model = await typed(`the next ${name}`, () => carryOut(name, { process, model: begin, ...using }));
     options.onStep?.({ name, files, from, to: files.calls, interruption: { before: begin, after: model } });
   };
   let expected = interruption;
@@ -71,33 +65,72 @@ export async function judge(disk: SimulatedDisk, interruption: Interruption, opt
   }
   if (opened === undefined) throw new Violation("I6 a repository was made and is not there");
   await using repository = opened.repository;
-  model = { ...model, exists: true, passphrase: opened.passphrase };
   const looking = { process, repository, files, mayRemember: !options.looksAfresh };
-  model = { ...model, images: await foundImages(looking, expected) };
+  const seen = await lookAtImages(looking, expected);
+  model = { ...model, exists: true, passphrase: opened.passphrase, images: seen.images };
+  if (after.damage !== undefined) {
+    model = asSeen({ ...model, damage: damageNow(expected, files) }, seen);
+    if (!options.repairsFirst) {
+      await run("backup", repository);
+      model = asSeen(model, await lookAtImages(looking, { before: model, after: model }));
+    }
+    await run("repair", repository);
+    await lookAtImages(looking, { before: model, after: model });
+  }
   await run("backup", repository);
-  requireNothingLeft(files);
-  const seen = `${[...model.images].join()} ${files.fingerprint()}`;
-  if (options.looksAfresh || options.onStep !== undefined || !wellEnded.has(seen)) {
+  requireNothingLeft(files, model.writerElsewhere);
+  const state = `${expectationsOf(model)} ${files.fingerprint()}`;
+  if (options.looksAfresh || options.onStep !== undefined || !wellEnded.has(state)) {
+    if (model.damage !== undefined) model = await withoutIncomplete(looking, model);
     await run("prune", repository);
     await lookAgain(looking, model, options);
-    requireNothingLeft(files);
-    wellEnded.add(seen);
+    requireNothingLeft(files, undefined);
+    wellEnded.add(state);
   }
-  if (process.notices.length > 0) throw new Violation(`I6 damage is told: ${process.notices.join(" ")}`);
+  if (process.notices.length > 0 && after.damage === undefined) {
+    throw new Violation(`I6 damage is told: ${process.notices.join(" ")}`);
+  }
 }
 
 /** Disks from which all went well: many states are alike in every byte as soon as the next backup is done. */
 const wellEnded = new Set<string>();
 
-async function lookAgain(looking: Looking, model: Model, options: JudgeOptions): Promise<void> {
-  const interruption = { before: model, after: model };
-  if (!options.looksAfresh) {
-    await foundImages(looking, interruption);
-    return;
+/** What a repair that was cut off has set aside is missing now, and no backup may count on it. */
+function damageNow(interruption: Interruption, files: SimulatedFiles): Damage | undefined {
+  const damage = damageOf(interruption);
+  return damage && { ...damage, spreads: damage.spreads && files.contents().has(damage.path) };
+}
+
+/** A repair may take away nothing of what could be read before it. */
+function asSeen(model: Model, { incomplete }: ImagesSeen): Model {
+  const { damage } = model;
+  if (damage === undefined) return model;
+  return { ...model, damage: { ...damage, lacking: incomplete } };
+}
+
+/** Once the images are forgotten that lack something, nothing stands in the way of a collection. */
+async function withoutIncomplete(looking: Looking, model: Model): Promise<Model> {
+  const { images, incomplete } = await lookAtImages(looking, { before: model, after: model });
+  if (incomplete.size > 0) {
+    await typed("forgetting what is lost", () => looking.repository.forget({ images: [...incomplete.keys()] }));
   }
+  const whole = new Map([...images].filter(([id]) => !incomplete.has(id)));
+  return { ...model, images: whole, damage: model.damage && { ...model.damage, lacking: new Map() } };
+}
+
+async function lookAgain(looking: Looking, model: Model, options: JudgeOptions): Promise<void> {
+  if (!options.looksAfresh) return lookAtAll(looking, model, options);
   const process = new SimulatedProcess({ files: looking.files, processId: model.processes + 1, ...options });
   await using repository = await process.open(model.passphrase);
-  await foundImages({ ...looking, process, repository }, interruption);
+  await lookAtAll({ ...looking, process, repository }, model, options);
+}
+
+async function lookAtAll(looking: Looking, model: Model, { looksAfresh }: JudgeOptions): Promise<void> {
+  await lookAtImages(looking, { before: model, after: model });
+  // A verification sees nothing that restoring does not, but for what no image needs.
+  if (!looksAfresh && model.damage === undefined) return;
+  const { damages } = await looking.repository.verify(model.damage === undefined ? {} : { readData: 1 });
+  if (damages.length > 0) throw new Violation(`I6 verification finds ${JSON.stringify(damages)}`);
 }
 
 /** Undefined when there is no repository and there need not be one. */
@@ -118,77 +151,4 @@ async function openWithEither(
     }
   }
   throw new Violation("I1 no passphrase opens the repository");
-}
-
-/** The images there are, each compared in full with what was backed up. */
-function foundImages(
-  { process, repository, files, mayRemember }: Looking,
-  { before, after }: Interruption,
-): Promise<ReadonlyMap<string, number>> {
-  return typed("looking at the images", async () => {
-    const found = new Map<string, number>();
-    for (const { id } of await repository.images()) {
-      const version = before.images.get(id) ?? after.images.get(id);
-      if (version === undefined) throw new Violation(`I2 image ${id} was never made`);
-      found.set(id, version);
-    }
-    for (const id of before.images.keys()) {
-      if (after.images.has(id) && !found.has(id))
-        throw new Violation(`I1 image ${id} of version ${before.images.get(id)} is gone`);
-    }
-    const seen = `${[...found].join()} ${files.fingerprint(isPublished)}`;
-    if (mayRemember && soundRepositories.has(seen)) return found;
-    for (const [id, version] of found) await requireRestores(process, repository, id, version);
-    // A verification sees nothing that restoring does not, but for what no image needs.
-    const { damages } = mayRemember ? { damages: [] } : await repository.verify();
-    if (damages.length > 0) throw new Violation(`I6 verification finds ${JSON.stringify(damages)}`);
-    soundRepositories.add(seen);
-    return found;
-  });
-}
-
-interface Looking {
-  readonly process: SimulatedProcess;
-  readonly repository: Repository;
-  readonly files: SimulatedFiles;
-  /** Restores nothing again from a repository that differs from an earlier one in temporary files alone. */
-  readonly mayRemember: boolean;
-}
-
-const soundRepositories = new Set<string>();
-
-/** Whether reading an image may touch it: all of the repository but what others are just writing. */
-function isPublished(path: string): boolean {
-  return path.startsWith(`${REPOSITORY}/`) && !path.includes("/.tmp-") && !path.startsWith(`${REPOSITORY}/sessions/`);
-}
-
-async function requireRestores(process: SimulatedProcess, repository: Repository, id: string, version: number): Promise<void> {
-  const restored = new SimulatedFileTree(simulatedClock());
-  process.tree = restored;
-  const target = "/restored";
-  const { problemCount, problems } = await repository.restore({ image: id, target });
-  if (problemCount > 0) throw new Violation(`I2 image ${id} restores with problems: ${JSON.stringify(problems)}`);
-  const found = describeTree(restored, `${target}${SOURCE}`);
-  if (found === sourceDescription(version)) return;
-  throw new Violation(`I3 image ${id} is not version ${version}:\n${found}\nexpected:\n${sourceDescription(version)}`);
-}
-
-function requireNothingLeft(files: SimulatedFiles): void {
-  const left = [...files.contents().keys()].filter((path) => /\/\.tmp-|\/sessions\//.test(path));
-  if (left.length > 0) throw new Violation(`I7 left behind: ${left.join(" ")}`);
-}
-
-async function typed<T>(what: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof Violation) throw error;
-    throw new Violation(`${error instanceof HoldfastError ? "I6" : "I5"} ${what} failed: ${described(error)}`, { cause: error });
-  }
-}
-
-function described(error: unknown): string {
-  return error instanceof HoldfastError
-    ? `${error.code}: ${error.message}`
-    : String(error instanceof Error ? error.stack : error);
 }

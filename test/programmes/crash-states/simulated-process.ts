@@ -18,27 +18,35 @@ import { changePassphrase, createRepository, openRepository, startSession } from
 
 export const REPOSITORY = "/simulated-disk/repository";
 export const CACHE = "/simulated-disk/cache";
+/** The other machine. */
+export const ELSEWHERE = "elsewhere";
 
 /** The least that Argon2 takes. */
 const WEAK_KDF = { memoryKiB: 8, passes: 1, lanes: 1 };
 
-export interface ProcessOptions {
-  readonly files: SimulatedFiles;
-  /** Unlike that of any other process. */
-  readonly processId: number;
+export interface ProcessContext {
   /** Of the machine; another after each power failure. */
   readonly bootId: string;
   readonly seed: string;
 }
 
+export interface ProcessOptions extends ProcessContext {
+  readonly files: SimulatedFiles;
+  /** Unlike that of any other process. */
+  readonly processId: number;
+  readonly isElsewhere?: boolean;
+  /** Happens before the first file is read or written by a worker: in the middle of a backup, after it has looked at the index. */
+  readonly beforeReading?: () => Promise<void>;
+}
+
 export class SimulatedProcess {
   readonly services: Services;
-  /** What the library had to tell: nothing, as a power failure damages nothing. */
+  /** What the library had to tell: nothing, unless something was damaged. A power failure damages nothing. */
   readonly notices: string[] = [];
   /** What it backs up, or restores to. */
   tree: FileTree = new SimulatedFileTree(simulatedClock());
 
-  constructor({ files, processId, bootId, seed }: ProcessOptions) {
+  constructor({ files, processId, bootId, seed, isElsewhere = false, beforeReading }: ProcessOptions) {
     const random = seededRandom(`${seed} ${processId}`);
     // An hour between any two; standing still in between, so that what is alike is done alike.
     const clock = simulatedClock(1_750_000_000_000 + processId * 3_600_000, 0);
@@ -46,7 +54,7 @@ export class SimulatedProcess {
     this.services = {
       ...workerServices,
       host: {
-        name: "simulated",
+        name: isElsewhere ? ELSEWHERE : "here",
         userName: "root",
         userId: 0,
         platform: "linux",
@@ -55,11 +63,14 @@ export class SimulatedProcess {
         bootId,
         isAlive: (other) => other === processId,
         workingDirectory: "/",
-        cacheDirectory: CACHE,
+        cacheDirectory: isElsewhere ? `${CACHE} ${ELSEWHERE}` : CACHE,
         timeZone: "UTC",
         environment: () => undefined,
       },
-      workerEntry: { serve: (port: WorkerPort<WorkerRequest, WorkerReply>) => serveWorker(port, workerServices) },
+      workerEntry: {
+        serve: (port: WorkerPort<WorkerRequest, WorkerReply>) =>
+          serveWorker(beforeReading === undefined ? port : delayed(port, beforeReading), workerServices),
+      },
       version: "0.0.0",
       runCommand: () => Promise.reject(new Error("No command is run here")),
       readCommand: () => {
@@ -87,4 +98,12 @@ export class SimulatedProcess {
     await changePassphrase({ files, layout, repositoryId: id }, slot);
     session.close();
   }
+}
+
+/** Hands on no message until that has happened. */
+function delayed<In, Out>(port: WorkerPort<In, Out>, first: () => Promise<void>): WorkerPort<In, Out> {
+  let happened: Promise<void> | undefined;
+  const onMessage = (listener: (message: In) => void): void =>
+    port.onMessage((message) => void (happened ??= first()).then(() => listener(message)));
+  return { ...port, onMessage };
 }

@@ -1,6 +1,7 @@
 // Lets the program's calls on files fail, one after the other, once and for good, and looks at what it says and leaves.
 //
-//   npm run io-errors -- --size full
+//   npm run io-errors -- --size each                        every call once, in one of the ways in which it may fail
+//   npm run io-errors -- --size full                        every call in every way, once and for good: a night
 //   npm run io-errors -- --only "next backup" --at "main fsync 3"
 
 import assert from "node:assert/strict";
@@ -128,7 +129,7 @@ type Note = (what: string, outcome: Outcome, judge: () => Promise<void>) => Prom
 async function shortWrites(ready: readonly Ready[], { size, jobs, seed }: ProgrammeOptions, note: Note): Promise<void> {
   if (!hasTool("prlimit")) return;
   const all = ready.flatMap((one) => SIZE_LIMITS.map((limit) => ({ one, limit })));
-  const chosen = size === "full" ? all : all.filter((_, index) => (index + seed) % 19 === 0);
+  const chosen = size === "small" ? all.filter((_, index) => (index + seed) % 19 === 0) : all;
   await inParallel(chosen, jobs, async ({ one, limit }, job) => {
     const { stage, prepared, workload } = one;
     const place = new Place(stage.at(`run-${job}`));

@@ -6,8 +6,9 @@ import { parseArgs } from "node:util";
 import { whyNot } from "../support/holdfast-process.ts";
 
 export interface ProgrammeOptions {
-  readonly size: "small" | "full";
-  /** Of the choice that a small size makes. */
+  /** "each": every call once, in one way; "full": every call in every way. */
+  readonly size: "small" | "each" | "full";
+  /** Of the choice that a smaller size makes. */
   readonly seed: number;
   /** How many runs at once. */
   readonly jobs: number;
@@ -38,7 +39,7 @@ export async function runProgramme(
     return;
   }
   const { size, seed, jobs, only, at } = parseArgs({ options: WORDS }).values;
-  if (size !== "small" && size !== "full") throw new Error(`--size is small or full, not ${size}`);
+  if (size !== "small" && size !== "each" && size !== "full") throw new Error(`--size is small, each or full, not ${size}`);
   const { violations } = await run({ size, seed: Number(seed), jobs: Number(jobs), only, at, say });
   process.exitCode = violations.length > 0 ? 1 : 0;
 }

@@ -139,7 +139,7 @@ function siteOf(path: string): string {
     .replace(/ \(deleted\)$/, "");
 }
 
-/** For the full size all strikes, or those at the call that was named; else a choice of every kind. */
+/** For the full size all strikes, or those at the call that was named; for each call one; or a choice of every kind. */
 export function chooseStrikes(
   strikes: readonly Strike[],
   { at, size, seed }: ProgrammeOptions,
@@ -147,11 +147,18 @@ export function chooseStrikes(
   smallCount: number,
 ): readonly Strike[] {
   const matching = strikes.filter(({ point }) => at === undefined || at === `${point.role} ${point.call} ${point.ordinal}`);
-  return size === "full" ? matching : sample(matching, keysOf, smallCount, seed);
+  if (size === "full") return matching;
+  return size === "each" ? oneOfEach(matching, seed) : sample(matching, keysOf, smallCount, seed);
 }
 
 export function describeStrike({ ready, point, fault, forGood }: Strike): string {
   return `${ready.workload.name}: ${fault}${forGood ? " for good" : ""} at ${point.site}, --only "${ready.workload.name}" --at "${point.role} ${point.call} ${point.ordinal}"`;
+}
+
+/** For each call one of the ways in which it may be struck, in turn. */
+function oneOfEach(strikes: readonly Strike[], seed: number): Strike[] {
+  const ways = Map.groupBy(strikes, ({ point }) => point);
+  return [...ways.values()].map((of, index) => of[(index + seed) % of.length] as Strike);
 }
 
 /**

@@ -27,7 +27,8 @@ import type { TrustedBases } from "./trusted-bases.ts";
 import type { BackupOptions, BackupReport } from "./types.ts";
 
 const CHECKPOINT_MS = 60_000;
-const CHECKPOINT_BYTES = 1024 * 1024 * 1024;
+/** Some twenty seconds of reading at full speed: all threads stand still meanwhile, for a tenth of a second and more. */
+const CHECKPOINT_BYTES = 8 * 1024 * 1024 * 1024;
 
 export async function backUpTree(opened: Opened, options: BackupOptions, context: BackupRunContext): Promise<BackupReport> {
   const { account } = context;

@@ -244,6 +244,8 @@ export class BackupRun {
       if (this.#queue.length === 0) break;
       // A response may have come while the queue was being drained.
       if (this.#queue.ready() !== undefined) continue;
+      // Or a failure, and then nothing more will come.
+      pool.check();
       assert(pool.inFlight > 0, "an incomplete entry waits for a reading thread");
       await pool.progress();
     }

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { HoldfastError } from "../base/errors.ts";
 import { services } from "../main/services.ts";
 import type { WorkerPort } from "../platform/threads.ts";
 import { open } from "./api.ts";
 import { newRepository, temporaryDirectory } from "./browsing-harness.contract.ts";
 import type { Services } from "./services.ts";
+import { plainError } from "./worker-messages.ts";
 import { serveWorker } from "./worker.ts";
 import type { WorkerReply, WorkerRequest } from "./worker.ts";
 
@@ -52,6 +54,18 @@ test("without being told to, a thread starts when there is work for it", async (
   assert.deepEqual(events, ["the passphrase is asked for"]);
   await opened.verify({ readData: 1 });
   assert.deepEqual(events.slice(0, 4), ["the passphrase is asked for", "a thread starts", "begin", "serve"]);
+});
+
+test("when all reading threads fail, a backup says what they failed with", async () => {
+  const failing = (port: WorkerPort<WorkerRequest, WorkerReply>): void => {
+    const error = plainError(new HoldfastError("SEAL_BROKEN", { message: "a run of the index is damaged" }));
+    port.onMessage((request) => {
+      if (request.kind !== "begin") port.post({ kind: "failed", number: request.number, error });
+    });
+  };
+  await using opened = await open({ ...services(), workerEntry: { serve: failing } }, optionsIn([]));
+  const backup = opened.backup({ paths: [source], source: "another", forceRescan: true });
+  await assert.rejects(backup, { code: "SEAL_BROKEN", message: "a run of the index is damaged" });
 });
 
 /** Real threads of this process, by what became of them. */

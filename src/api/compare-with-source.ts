@@ -1,8 +1,7 @@
 // Compares an image with the tree it was made of, as that is now: both in the same order, entry by entry, and the content of
 // files by reading it. What may differ rightly, such as change times and inodes, is not compared.
 
-import { ByteWriter, concatBytes, equalBytes, textOf, utf8 } from "../base/bytes.ts";
-import { hexOf } from "../base/bytes.ts";
+import { ByteWriter, concatBytes, equalBytes, hexOf, textOf, utf8 } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { entryBodyOf } from "../client/client.ts";
 import { ENTRY_FILE, writeAttributes } from "../formats/entry.ts";

@@ -1,10 +1,9 @@
 // When a collection refuses because something of the repository is missing or damaged, a person needs to know what to do: which
 // images lack something, and how to get on without it.
 
-import { HoldfastError } from "../base/errors.ts";
-import type { ErrorCode } from "../base/errors.ts";
+import { HoldfastError, isDamage } from "../base/errors.ts";
 import type { StoredImage } from "../model/image.ts";
-import { containerKey, listImages } from "../repository/repository.ts";
+import { containerKey, listImages, presentContainers } from "../repository/repository.ts";
 import { treeRootOf } from "../server/server.ts";
 import type { Opened } from "./opened.ts";
 import { lossSurvey } from "./repair-losses.ts";
@@ -15,21 +14,12 @@ const IMAGES_NAMED = 10;
 const IMAGES_TOLD = 100;
 const DIGITS_SHOWN = 8;
 
-const DAMAGED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "REPOSITORY_DAMAGED",
-  "SEAL_BROKEN",
-  "FORMAT_TRUNCATED",
-  "FORMAT_MAGIC",
-  "FORMAT_CHECKSUM",
-  "FORMAT_INVALID",
-]);
-
 /** The same failure with a hint that helps; anything else than missing or damaged data is given back as it is. */
 export async function refusalOf(opened: Opened, error: unknown, signal?: AbortSignal): Promise<unknown> {
   // A record says itself what to do.
   if (!(error instanceof HoldfastError) || error.context["record"] !== undefined) return error;
   if (error.code === "SEGMENT_MISSING") return withHint(error, await affectedImages(opened, signal));
-  if (!DAMAGED.has(error.code) || error.context["path"] !== undefined) return error;
+  if (!isDamage(error) || error.context["path"] !== undefined) return error;
   const hint =
     "Nothing was removed. Run `holdfast repair`: it saves what can be read and names the images that lack something. Back up again what they are of, or forget them; then run prune again.";
   return new HoldfastError(error.code, { ...detailsOf(error), hint });
@@ -40,10 +30,7 @@ async function affectedImages(opened: Opened, signal: AbortSignal | undefined): 
   try {
     opened.refreshIndex();
     const { index, repository, places } = opened;
-    const present = new Set<string>();
-    for (const volume of repository.volumes) {
-      for (const name of await volume.listContainers()) present.add(containerKey(volume.id, name));
-    }
+    const present = await presentContainers(repository.volumes);
     const isStored = (fingerprint: Uint8Array): boolean =>
       index.findAll(fingerprint).some(({ volumeId, container }) => present.has(containerKey(volumeId, container)));
     const survey = lossSurvey(opened, isStored, signal);

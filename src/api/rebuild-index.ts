@@ -3,7 +3,7 @@
 import { rebuildCatalog } from "../catalog/catalog.ts";
 import { HoldfastError, hasCode } from "../base/errors.ts";
 import type { ContainerName, VolumeId } from "../media/media.ts";
-import { beginLossEpoch, containerKey, listRuns, rebuildIndex } from "../repository/repository.ts";
+import { beginLossEpoch, containerKey, listRuns, presentContainers, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents, ContainerSet } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
 import { goneIn } from "./repair-collection.ts";
@@ -15,7 +15,7 @@ import type { RebuildReport } from "./types.ts";
 export function rebuildAll(opened: Opened, onProgress: (done: number, total: number) => void): Promise<RebuildReport> {
   return inSession(opened, async (session) => {
     // What the old index knew of cannot be compared where it cannot be read.
-    if (!knowsAllIsThere(opened, await presentContainers(opened), session.condemned)) {
+    if (!knowsAllIsThere(opened, await presentContainers(opened.repository.volumes), session.condemned)) {
       await beginLossEpoch(lossesPlace(opened, session), []);
     }
     const rebuilt = await rebuildIndexFrom(opened, session, onProgress);
@@ -23,14 +23,6 @@ export function rebuildAll(opened: Opened, onProgress: (done: number, total: num
     await rebuildCatalog(catalog, opened.catalogSource());
     return { ...rebuilt, images: catalog.imageIds().length };
   });
-}
-
-async function presentContainers({ repository }: Opened): Promise<ReadonlySet<string>> {
-  const present = new Set<string>();
-  for (const volume of repository.volumes) {
-    for (const name of await volume.listContainers()) present.add(containerKey(volume.id, name));
-  }
-  return present;
 }
 
 function knowsAllIsThere(opened: Opened, present: ReadonlySet<string>, condemned: ContainerSet): boolean {

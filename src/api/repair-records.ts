@@ -1,22 +1,13 @@
 // The small files of a repository that cannot be read: told, and set aside where nobody stumbles over them again. What a
 // newer program wrote, or what the disk or a permission keeps from us, is not damaged and stays.
 
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, isDamage } from "../base/errors.ts";
 import { directoriesOf, setAsideFile } from "../media/media.ts";
 import { hexOf } from "../base/bytes.ts";
 import { listImages, listKeySlots, publishTrail, readCheckpoints, readTrails } from "../repository/repository.ts";
 import type { DamagedRecord, Session } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
 import type { RepairedRecord } from "./types.ts";
-
-const DAMAGE: ReadonlySet<string> = new Set([
-  "REPOSITORY_DAMAGED",
-  "SEAL_BROKEN",
-  "FORMAT_TRUNCATED",
-  "FORMAT_MAGIC",
-  "FORMAT_CHECKSUM",
-  "FORMAT_INVALID",
-]);
 
 /** `session`: of the repair; without one nothing is changed. */
 export async function repairRecords(opened: Opened, session: Session | undefined): Promise<readonly RepairedRecord[]> {
@@ -53,7 +44,7 @@ async function volumeRecords(opened: Opened, session: Session | undefined): Prom
   const repaired: RepairedRecord[] = [];
   for (const { area, name, volume: id, problem } of found) {
     const volume = opened.repository.volumes.find((candidate) => candidate.id === id);
-    const moved = session !== undefined && DAMAGE.has(problem.code) ? await volume?.setAside(area, name) : undefined;
+    const moved = session !== undefined && isDamage(problem) ? await volume?.setAside(area, name) : undefined;
     repaired.push({ what: `${area}/${name}`, problem: problem.message, code: problem.code, setAside: moved });
   }
   return repaired;
@@ -93,7 +84,7 @@ function setAside(
   { name, path, problem }: { readonly name: string; readonly path: string; readonly problem: HoldfastError },
 ): RepairedRecord {
   const directory = `${repository.layout.damaged}/${name.slice(0, name.indexOf("/"))}`;
-  const isMoved = session !== undefined && DAMAGE.has(problem.code);
+  const isMoved = session !== undefined && isDamage(problem);
   const moved = isMoved ? setAsideFile(services.files, path, directory) : undefined;
   return { what: name, problem: problem.message, code: problem.code, setAside: moved };
 }

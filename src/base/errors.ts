@@ -75,6 +75,19 @@ export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error i
   return error instanceof HoldfastError && codes.includes(error.code);
 }
 
+/** Whether stored bytes are not what was stored: neither written by a newer program nor kept from us by the disk or a permission. */
+export function isDamage(error: unknown): error is HoldfastError {
+  return hasCode(
+    error,
+    "REPOSITORY_DAMAGED",
+    "SEAL_BROKEN",
+    "FORMAT_TRUNCATED",
+    "FORMAT_MAGIC",
+    "FORMAT_CHECKSUM",
+    "FORMAT_INVALID",
+  );
+}
+
 /** Whatever was thrown, as an error that can be thrown again. */
 export function errorFrom(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });

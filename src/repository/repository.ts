@@ -30,6 +30,7 @@ export type {
 export { publishCheckpoint, readCheckpoints, removeCheckpoint } from "./checkpoints.ts";
 export { condemn } from "./collection/collection.ts";
 export type { CollectionParts, CollectionPhase, CondemnOutcome } from "./collection/collection.ts";
+export { presentContainers } from "./collection/containers.ts";
 export { finishGeneration } from "./collection/finish.ts";
 export type { AwaitedSession, FinishOutcome } from "./collection/finish.ts";
 export { condemnedSetOf, readGeneration } from "./collection/generations.ts";

@@ -36,8 +36,9 @@ export interface VerifyRunOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** One thing found wrong. */
 export interface RepositoryDamage {
-  /** "image …" or "container …". */
+  /** What is damaged: "image …", "container …", or the name of another file of the repository. */
   readonly what: string;
   readonly problem: string;
   readonly code: string;
@@ -52,7 +53,7 @@ export interface VerifyOutcome {
   readonly containers: number;
   readonly bytesRead: number;
   readonly damages: readonly RepositoryDamage[];
-  /** What was found at the first reading and not at the second: no damage, but a sign of a faulty way to the data. */
+  /** What was found at the first reading and not at the second: no damage, but a sign of a faulty disk, cable or network. */
   readonly transients: readonly RepositoryDamage[];
 }
 

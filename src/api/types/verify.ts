@@ -1,5 +1,6 @@
 // Checking what is stored, and comparing it with what is there.
 
+import type { RepositoryDamage, VerifyOutcome } from "../../restore/restore.ts";
 import type { Difference, ImageFilter } from "./images.ts";
 
 export interface VerifyOptions {
@@ -52,23 +53,8 @@ export interface CompareReport {
   readonly durationMs: number;
 }
 
-/** One thing found wrong. */
-export interface Damage {
-  /** What is damaged: the name of a file of the repository, or an image. */
-  readonly what: string;
-  readonly problem: string;
-  readonly code: string;
-}
+export type Damage = RepositoryDamage;
 
-export interface VerifyReport {
-  readonly images: number;
-  readonly entries: number;
-  readonly segments: number;
-  readonly containersChecked: number;
-  readonly containers: number;
-  readonly bytesRead: number;
-  readonly damages: readonly Damage[];
-  /** What a first reading found and a second did not: no damage, but a sign of a faulty disk, cable or network. */
-  readonly transients: readonly Damage[];
+export interface VerifyReport extends VerifyOutcome {
   readonly durationMs: number;
 }

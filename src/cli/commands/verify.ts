@@ -131,71 +131,37 @@ function differenceText({ kind, path, changes, code }: SourceDifference): string
   return `${SIGNS[kind]} ${safeText(path)}${what === "" ? "" : ` (${what})`}`;
 }
 
-function compareLines({
-  imageId,
-  entries,
-  bytesRead,
-  newEntries,
-  missing,
-  changed,
-  unreadable,
-  differenceCount,
-  durationMs,
-}: CompareReport): string[] {
-  const read = `${counted(entries, "entry", "entries")}, ${formatBytes(bytesRead)} read`;
-  const head = `Compared image ${imageId.slice(0, 8)} with the source: ${read} in ${formatDuration(durationMs)}.`;
-  if (differenceCount === 0) return [head, "They agree."];
+function compareLines(report: CompareReport): string[] {
+  const { newEntries, missing, changed, unreadable } = report;
+  const read = `${counted(report.entries, "entry", "entries")}, ${formatBytes(report.bytesRead)} read`;
+  const duration = formatDuration(report.durationMs);
+  const head = `Compared image ${report.imageId.slice(0, 8)} with the source: ${read} in ${duration}.`;
+  if (report.differenceCount === 0) return [head, "They agree."];
   return [
     head,
     `${formatCount(newEntries)} new, ${formatCount(missing)} missing, ${formatCount(changed)} changed, ${formatCount(unreadable)} unreadable.`,
   ];
 }
 
-function compareFields({
-  imageId,
-  entries,
-  bytesRead,
-  newEntries,
-  missing,
-  changed,
-  unreadable,
-  differenceCount,
-  durationMs,
-}: CompareReport) {
-  const counts = { newEntries, missing, changed, unreadable, differenceCount };
-  return { imageId, entries, bytesRead, ...counts, durationMs: Math.round(durationMs) };
+/** The differences were events of their own. */
+function compareFields({ differences: _differences, durationMs, ...counts }: CompareReport) {
+  return { ...counts, durationMs: Math.round(durationMs) };
 }
 
-function verifyLines({
-  images,
-  entries,
-  segments,
-  containersChecked,
-  containers,
-  bytesRead,
-  damages,
-  durationMs,
-}: VerifyReport): string[] {
-  const checked = [counted(images, "image"), counted(entries, "entry", "entries"), counted(segments, "segment")];
-  const lines = [`Checked ${checked.join(", ")} in ${formatDuration(durationMs)}.`];
+function verifyLines(report: VerifyReport): string[] {
+  const { bytesRead, damages } = report;
+  const images = counted(report.images, "image");
+  const entries = counted(report.entries, "entry", "entries");
+  const segments = counted(report.segments, "segment");
+  const lines = [`Checked ${images}, ${entries}, ${segments} in ${formatDuration(report.durationMs)}.`];
   if (bytesRead > 0) {
-    const share = `${formatCount(containersChecked)} of ${counted(containers, "container")}`;
+    const share = `${formatCount(report.containersChecked)} of ${counted(report.containers, "container")}`;
     lines.push(`Read ${formatBytes(bytesRead)} in ${share}.`);
   }
   return damages.length > 0 ? lines : [...lines, "No damage was found."];
 }
 
-function verifyFields({
-  images,
-  entries,
-  segments,
-  containersChecked,
-  containers,
-  bytesRead,
-  damages,
-  transients,
-  durationMs,
-}: VerifyReport) {
-  const counts = { images, entries, segments, containersChecked, containers, bytesRead, damageCount: damages.length };
-  return { ...counts, transientCount: transients.length, durationMs: Math.round(durationMs) };
+/** What was found were events of their own. */
+function verifyFields({ damages, transients, durationMs, ...counts }: VerifyReport) {
+  return { ...counts, damageCount: damages.length, transientCount: transients.length, durationMs: Math.round(durationMs) };
 }

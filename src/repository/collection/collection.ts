@@ -27,7 +27,7 @@ import type { Session } from "../sessions.ts";
 import { Census, containerSetOf } from "./census.ts";
 import type { CensusContainer } from "./census.ts";
 import { chooseContainers } from "./choose-containers.ts";
-import { adoptContainers, listContainers, requirePresent, unknownContainers } from "./containers.ts";
+import { adoptContainers, presentContainers, requirePresent, unknownContainers } from "./containers.ts";
 import { highestGeneration, publishStep, withdrawCondemnation } from "./generations.ts";
 import { markSegments, sharesOf } from "./mark.ts";
 import { rewriteContainers } from "./rewrite-containers.ts";
@@ -131,12 +131,12 @@ export async function condemn(parts: CollectionParts, options: CondemnOptions): 
   const isFull = options.room === 0;
   if (!options.dryRun && !isFull) await adoptContainers(parts);
   // Containers, images, index, containers: what an image needs was indexed before it, what the index names was there before.
-  const before = await listContainers(parts);
+  const before = await presentContainers(parts.volumes);
   const roots = await readRoots(parts);
   const { readers } = openLiveRuns(parts.index);
   const opened = [...readers];
   try {
-    const present = await listContainers(parts);
+    const present = await presentContainers(parts.volumes);
     const census = await countRoots(parts, readers, [...roots.images.values(), ...roots.checkpoints.values()], new Set());
     const counted = census.containers();
     requirePresent(parts, counted, present);

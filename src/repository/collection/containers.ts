@@ -8,7 +8,8 @@ import { Census, containerSetOf } from "./census.ts";
 import type { CensusContainer } from "./census.ts";
 import type { CollectionParts } from "./collection.ts";
 
-export async function listContainers({ volumes }: CollectionParts): Promise<ContainerSet> {
+/** All of these volumes, by their keys. */
+export async function presentContainers(volumes: readonly Volume[]): Promise<ContainerSet> {
   const present = new Set<string>();
   for (const volume of volumes) for (const name of await volume.listContainers()) present.add(containerKey(volume.id, name));
   return present;

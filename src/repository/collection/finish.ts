@@ -11,7 +11,7 @@ import { Census } from "./census.ts";
 import type { CensusContainer } from "./census.ts";
 import { countRoots, readRoots, storeAnew, temporaryNamesOf } from "./collection.ts";
 import type { CollectionParts } from "./collection.ts";
-import { adoptContainers, listContainers, requirePresent } from "./containers.ts";
+import { adoptContainers, presentContainers, requirePresent } from "./containers.ts";
 import { clearGenerationsBefore, condemnedSetOf, publishStep, readGeneration } from "./generations.ts";
 import type { Generation } from "./generations.ts";
 
@@ -139,7 +139,7 @@ async function rescue(
     const isCondemned = ({ volumeId, container }: CensusContainer): boolean => containers.has(containerKey(volumeId, container));
     // Before the index forgets what is condemned: that may hold the only copy of what another container has lost.
     const kept = counted.filter((container) => !isCondemned(container));
-    requirePresent(parts, kept, await listContainers(parts));
+    requirePresent(parts, kept, await presentContainers(parts.volumes));
     const chosen = Uint8Array.from(counted, (container) => (isCondemned(container) ? 1 : 0));
     const { segments } = await storeAnew(parts, census, chosen, "rescue");
     return segments;
@@ -166,5 +166,5 @@ async function proveIndex(parts: CollectionParts, condemned: ContainerSet): Prom
       hint: "Nothing was removed. Try again when no other process works on the repository.",
     });
   }
-  requirePresent(parts, named, await listContainers(parts));
+  requirePresent(parts, named, await presentContainers(parts.volumes));
 }

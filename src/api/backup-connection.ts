@@ -54,6 +54,7 @@ export class LocalReceiver implements AsyncDisposable {
       pages: opened.reader,
       pageSink: this.writers.pages,
       flushData: () => this.writers.flushData(),
+      endData: () => this.writers.endData(),
       pageFingerprintOf: (bytes) => fingerprinters.page.of(bytes),
       rootOf: (id) => Promise.resolve(known.get(id)?.root),
       description,

@@ -90,8 +90,14 @@ export class BackupWriters implements AsyncDisposable {
     await this.#data?.flush();
   }
 
+  /** The same for the last time. The threads end while the commit goes on. */
+  async endData(): Promise<void> {
+    await this.flushData();
+    void this.pool.stop();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.pool[Symbol.asyncDispose]();
+    await this.pool.stop();
     this.#pageSegments.discard();
     this.#data?.discard();
   }

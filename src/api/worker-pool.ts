@@ -141,7 +141,12 @@ export class WorkerPool implements AsyncDisposable {
     await Promise.all(this.threads.map((thread) => thread.flush()));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Never rejects; a second call waits for the first. */
+  async stop(): Promise<void> {
     await Promise.all(this.threads.map((thread) => thread.stop()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 }

@@ -36,6 +36,8 @@ export interface BackupSessionParts {
   readonly pageSink: PageSink & { flush(): Promise<void> };
   /** Publishes the data that is under way. */
   readonly flushData: () => Promise<void>;
+  /** The same for the last time: no more data will come. */
+  readonly endData: () => Promise<void>;
   readonly pageFingerprintOf: (bytes: Uint8Array) => Fingerprint;
   /** The root of an image or a checkpoint, undefined when there is none of that name. */
   readonly rootOf: (id: string) => Promise<ImageRoot | undefined>;
@@ -103,7 +105,8 @@ export class BackupSession implements AssemblerServices {
   }
 
   async checkpoint(root: EntryTreeRoot): Promise<void> {
-    await this.#makeDurable();
+    await this.#parts.flushData();
+    await this.#indexAll();
     const { volume, keyRing, random, fence, description } = this.#parts;
     const record: ImageRecord = {
       ...description,
@@ -123,16 +126,16 @@ export class BackupSession implements AssemblerServices {
   }
 
   async commit(root: EntryTreeRoot, record: string): Promise<ImageId> {
-    await this.#makeDurable();
+    await this.#parts.endData();
+    await this.#indexAll();
     const { volume, keyRing, random, fence } = this.#parts;
     const image = await publishImage({ volume, keyRing, random, fence }, this.#parts.complete(record, imageRootOf(root)));
     await this.#removeCheckpoints();
     return image.id;
   }
 
-  /** When it resolves, every segment stored so far is in a published container and in the index. */
-  async #makeDurable(): Promise<void> {
-    await this.#parts.flushData();
+  /** When it resolves, every page stored so far is in a published container, and all published containers are in the index. */
+  async #indexAll(): Promise<void> {
     await this.#parts.pageSink.flush();
     this.#index();
     await this.#indexing;

@@ -18,6 +18,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { noise } from "../../test/support/noise.ts";
 import { PASSPHRASE, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import { open } from "./api.ts";
@@ -168,16 +169,9 @@ test("equal contents are stored once, whatever they are called and in whichever 
   assert.ok(second.addedPlainBytes < 10_000, `${second.addedPlainBytes} plain bytes`);
 });
 
-/** Bytes that do not repeat; `length` is a multiple of four. */
-function noise(length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let i = 0, x = length; i < length; i += 4) bytes.writeUInt32LE((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0), i);
-  return bytes;
-}
-
 test("an edit in the middle of a large file stores a few segments, not the file", async () => {
   await using t = await temporaryRepository();
-  const bytes = noise(40 * 1024 * 1024);
+  const bytes = noise(1, 40 * 1024 * 1024);
   const path = join(t.source, "large");
   writeFileSync(path, bytes);
   await t.backUp();
@@ -195,7 +189,7 @@ test("an edit in the middle of a file of medium size stores some kilobytes of it
     ["medium", 300 * 1024],
     ["just medium", 1020 * 1024],
   ] as const) {
-    const bytes = noise(size);
+    const bytes = noise(size, size);
     const path = join(t.source, name);
     writeFileSync(path, bytes);
     await t.backUp();

@@ -15,6 +15,7 @@ import {
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { noise } from "../../test/support/noise.ts";
 import { PASSPHRASE, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import { HoldfastError } from "../base/errors.ts";
@@ -23,14 +24,6 @@ import type { Files } from "../platform/files.ts";
 import type { BackupReport, RepairReport } from "./types.ts";
 
 // --- a repository worth repairing ------------------------------------------------------------------
-
-/** Bytes that do not compress and do not repeat. */
-function noise(seed: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let i = 0, x = seed; i + 4 <= length; i += 4)
-    bytes.writeUInt32LE((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0), i);
-  return bytes;
-}
 
 const FILES = 10;
 const FILE_BYTES = 160_000;

@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { noise } from "../../test/support/noise.ts";
-import { PASSPHRASE, temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { PASSPHRASE, containersOf, kindOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import { open } from "./api.ts";
 import type { BackupReport } from "./types.ts";
@@ -391,12 +391,8 @@ test("a container of data that is gone is noticed, and what it held is stored ag
   fill(first.source, 200, 400);
   await settled();
   const before = await first.backUp();
-  const containers = readdirSync(join(first.path, "volumes", "main", "containers"), { recursive: true, withFileTypes: true });
-  for (const entry of containers.filter((each) => each.isFile())) {
-    const path = join(entry.parentPath, entry.name);
-    // Byte 10 tells data from pages: pages of an old image come back only where nothing at all has changed.
-    if (readFileSync(path)[10] === 1) rmSync(path);
-  }
+  // Not pages: those of an old image come back only where nothing at all has changed.
+  for (const container of containersOf(first)) if (kindOf(container) === "data") rmSync(container);
   const t = await first.reopen();
   const after = await t.backUp();
   assert.match(after.notices.join("\n"), /containers are missing/);

@@ -3,12 +3,12 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { PASSPHRASE, temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { refusal } from "../../test/support/refusal.ts";
+import { PASSPHRASE, containersOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
-import { HoldfastError } from "../base/errors.ts";
 import { startSession } from "../repository/repository.ts";
 import type { Session } from "../repository/repository.ts";
 import { repositoryLayout } from "../repository/layout.ts";
@@ -33,11 +33,8 @@ function change(path: string, how: (bytes: Buffer) => Uint8Array): void {
 }
 
 /** The containers of the file that everything here is about. */
-function largeContainers({ path }: TemporaryRepository): string[] {
-  return readdirSync(join(path, "volumes/main/containers"), { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((container) => readFileSync(container).length > CONTENT_BYTES);
+function largeContainers(t: TemporaryRepository): string[] {
+  return containersOf(t).filter((path) => statSync(path).size > CONTENT_BYTES);
 }
 
 interface Outstanding {
@@ -78,15 +75,6 @@ async function backUpUnaware(t: TemporaryRepository): Promise<string> {
   assert.ok(addedPlainBytes < CONTENT_BYTES, "it counts on what is condemned");
   for (const [path, bytes] of records) writeFileSync(path, bytes);
   return imageId;
-}
-
-async function refusal(work: Promise<unknown>): Promise<HoldfastError> {
-  const error: unknown = await work.then(
-    () => assert.fail("it did not refuse"),
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof HoldfastError, String(error));
-  return error;
 }
 
 async function damagesOf({ repository }: TemporaryRepository): Promise<readonly unknown[]> {

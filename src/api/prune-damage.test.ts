@@ -2,28 +2,21 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { refusal } from "../../test/support/refusal.ts";
+import { containersOf, kindOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
-import { HoldfastError } from "../base/errors.ts";
+import type { HoldfastError } from "../base/errors.ts";
 
 const KIB = 1024;
-
-function containersOf({ path }: TemporaryRepository): string[] {
-  const root = join(path, "volumes/main/containers");
-  return readdirSync(root, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && !entry.name.startsWith(".tmp-"))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-}
 
 /** Containers of data that `work` adds. */
 async function dataOf(t: TemporaryRepository, work: () => Promise<unknown>): Promise<string[]> {
   const before = new Set(containersOf(t));
   await work();
-  return containersOf(t).filter((path) => !before.has(path) && readFileSync(path)[10] === 1);
+  return containersOf(t).filter((path) => !before.has(path) && kindOf(path) === "data");
 }
 
 function write(t: TemporaryRepository, name: string, content: Uint8Array = randomBytes(200 * KIB)): Uint8Array {
@@ -56,15 +49,6 @@ async function withoutOneContainer(t: TemporaryRepository) {
   for (const path of lost) rmSync(path);
   const [a = "", b = "", c = ""] = images;
   return { a, b, c };
-}
-
-async function refusal(work: Promise<unknown>): Promise<HoldfastError> {
-  const error: unknown = await work.then(
-    () => assert.fail("it did not refuse"),
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof HoldfastError, String(error));
-  return error;
 }
 
 async function idsOf(t: TemporaryRepository): Promise<string[]> {

@@ -3,10 +3,11 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { failingFiles } from "../../test/support/failing-files.ts";
+import { containersOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import { HoldfastError } from "../base/errors.ts";
-import type { Files, OpenFile } from "../platform/files.ts";
+import type { Files } from "../platform/files.ts";
 import { nodeFiles } from "../platform/node-files.ts";
 import { startSession } from "../repository/repository.ts";
 import { repositoryLayout } from "../repository/layout.ts";
@@ -19,14 +20,6 @@ const KIB = 1024;
 function forget({ path }: TemporaryRepository, image: string | undefined): void {
   assert.ok(image !== undefined);
   rmSync(join(path, "volumes/main/images", image));
-}
-
-function containersOf({ path }: TemporaryRepository): string[] {
-  const root = join(path, "volumes/main/containers");
-  return readdirSync(root)
-    .filter((shard) => !shard.startsWith("."))
-    .flatMap((shard) => readdirSync(join(root, shard)).map((name) => join(root, shard, name)))
-    .sort();
 }
 
 function bytesOf(t: TemporaryRepository): number {
@@ -524,34 +517,6 @@ test("a restore goes on while containers are removed under it", async () => {
   await other.close();
 });
 
-/** The real disk, whose call number `atCall` of those that change something fails, and all after it. */
-function failingFiles(atCall: number): Files & { readonly calls: () => number } {
-  const real = nodeFiles();
-  let calls = 0;
-  const change = (): void => {
-    if (++calls >= atCall) throw new HoldfastError("REPOSITORY_WRITE_FAILED", { message: `Call ${calls} fails` });
-  };
-  const file = (opened: OpenFile): OpenFile => ({
-    read: (into, position) => opened.read(into, position),
-    write: (bytes, position) => (change(), opened.write(bytes, position)),
-    sizeBytes: () => opened.sizeBytes(),
-    sync: async () => (change(), opened.sync()),
-    syncNow: () => (change(), opened.syncNow()),
-    close: () => opened.close(),
-  });
-  return {
-    ...real,
-    calls: () => calls,
-    create: (path) => (change(), file(real.create(path))),
-    makeDirectory: (path) => (real.information(path) === undefined && change(), real.makeDirectory(path)),
-    rename: (from, to) => (change(), real.rename(from, to)),
-    link: (from, to) => (change(), real.link(from, to)),
-    remove: (path) => (change(), real.remove(path)),
-    removeEmptyDirectory: (path) => (change(), real.removeEmptyDirectory(path)),
-    syncDirectory: (path) => (change(), real.syncDirectory(path)),
-  };
-}
-
 test("interrupted at any call that changes the disk, everything is whole and the next collection finishes the work", async () => {
   await using made = await temporaryRepository();
   writeFiles(made.source, 6);
@@ -569,7 +534,7 @@ test("interrupted at any call that changes the disk, everything is whole and the
     atCall++;
     rmSync(made.path, { recursive: true });
     cpSync(untouched, made.path, { recursive: true });
-    const other = await another(made, { files: failingFiles(atCall) });
+    const other = await another(made, { files: failingFiles(atCall).files });
     try {
       await other.prune({ maxUnused: 0 });
       completed = true;

@@ -7,12 +7,10 @@ import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { refusal } from "../../test/support/refusal.ts";
-import { PASSPHRASE, containersOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { containersOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
-import { startSession } from "../repository/repository.ts";
 import type { Session } from "../repository/repository.ts";
-import { repositoryLayout } from "../repository/layout.ts";
-import { open } from "./api.ts";
+import { another, writerElsewhere } from "./prune-harness.contract.ts";
 
 const CONTENT_BYTES = 600_000;
 
@@ -52,8 +50,7 @@ async function outstandingCollection(t: TemporaryRepository): Promise<Outstandin
   writeFileSync(join(t.source, "file"), randomBytes(CONTENT_BYTES));
   const { imageId = "" } = await t.backUp();
   await t.repository.forget({ images: [imageId] });
-  const host = { ...t.services.host, name: "laptop", bootId: "another boot" };
-  const writer = await startSession({ ...t.services, layout: repositoryLayout(t.path), host });
+  const writer = await writerElsewhere(t);
   assert.equal((await t.repository.prune()).outcome, "waiting");
   assert.equal(largeContainers(t).length, 1);
   return { t, writer, other };
@@ -64,12 +61,7 @@ async function backUpUnaware(t: TemporaryRepository): Promise<string> {
   const directory = join(t.path, "collections");
   const records = readdirSync(directory).map((name) => [join(directory, name), readFileSync(join(directory, name))] as const);
   for (const [path] of records) rmSync(path);
-  const unaware = await open(t.services, {
-    repository: t.path,
-    passphrase: () => PASSPHRASE,
-    cacheDirectory: t.cache,
-    threads: 2,
-  });
+  const unaware = await another(t);
   const { imageId = "", addedPlainBytes } = await unaware.backup({ paths: [t.source], source: "unaware" });
   await unaware.close();
   assert.ok(addedPlainBytes < CONTENT_BYTES, "it counts on what is condemned");
@@ -120,6 +112,8 @@ for (const [kind, damage] of Object.entries(DAMAGES)) {
       assert.match(error.hint ?? "", /Nothing was removed.*`holdfast repair`.*Back up again/);
       if (kind === "missing") assert.match(error.hint ?? "", new RegExp(`${image.slice(0, 8)} of unaware`));
       assert.deepEqual(largeContainers(t), before);
+      const unfinished = readdirSync(join(t.path, "volumes/main/containers")).filter((name) => name.startsWith(".tmp-"));
+      assert.deepEqual(unfinished, []);
       assert.ok((await damagesOf(t)).length > 0);
 
       const { losses } = await t.repository.repair();

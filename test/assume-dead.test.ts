@@ -5,9 +5,10 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { FaultyBench, noise } from "./support/faulty-bench.ts";
+import { FaultyBench } from "./support/faulty-bench.ts";
 import { expectStatus, startHoldfast, whyNot } from "./support/holdfast-process.ts";
 import type { Running } from "./support/holdfast-process.ts";
+import { noise } from "./support/noise.ts";
 
 const MIB = 1024 * 1024;
 const ON_LAPTOP = { under: ["unshare", "--uts", "sh", "-c", 'hostname laptop && exec "$@"', "sh"] };

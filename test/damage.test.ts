@@ -13,8 +13,8 @@ import { HoldfastError } from "../src/base/errors.ts";
 import { services } from "../src/main/services.ts";
 import { GONE, filesOfKind, flips, otherwiseBroken, truncations, withDamagedFile } from "./support/damage.ts";
 import type { Damage, KindOfFile } from "./support/damage.ts";
-import { noise } from "./support/faulty-bench.ts";
 import { PASSPHRASE, Workplace, assertNoStackTrace, expectStatus, holdfast, makeRepository } from "./support/holdfast-process.ts";
+import { noise } from "./support/noise.ts";
 
 // Every byte of every file instead of some: HOLDFAST_TEST_ALL_DAMAGE=1 node --test test/damage.test.ts
 const ALL = process.env["HOLDFAST_TEST_ALL_DAMAGE"] === "1";

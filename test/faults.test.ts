@@ -6,9 +6,10 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync 
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { FaultyBench, MountSpace, noise } from "./support/faulty-bench.ts";
+import { FaultyBench, MountSpace } from "./support/faulty-bench.ts";
 import { assertNoStackTrace, expectStatus, holdfast, startHoldfast, whyNot } from "./support/holdfast-process.ts";
 import type { Outcome } from "./support/holdfast-process.ts";
+import { noise } from "./support/noise.ts";
 
 // All places instead of a few: HOLDFAST_TEST_ALL_FAULTS=1 node --test test/faults.test.ts
 const ALL = process.env["HOLDFAST_TEST_ALL_FAULTS"] === "1";

@@ -16,9 +16,10 @@ import {
 import { dirname, join } from "node:path";
 import { spawnSync } from "node:child_process";
 import { describe, test } from "node:test";
-import { FaultyBench, MountSpace, noise } from "./support/faulty-bench.ts";
+import { FaultyBench, MountSpace } from "./support/faulty-bench.ts";
 import { assertNoStackTrace, holdfast, whyNot } from "./support/holdfast-process.ts";
 import type { Outcome } from "./support/holdfast-process.ts";
+import { noise } from "./support/noise.ts";
 
 const MIB = 1024 * 1024;
 

@@ -18,7 +18,8 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { PASSPHRASE, temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { noise } from "../../test/support/noise.ts";
+import { PASSPHRASE, containersOf, kindOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import { open } from "./api.ts";
 import type { BackupReport } from "./types.ts";
@@ -168,16 +169,9 @@ test("equal contents are stored once, whatever they are called and in whichever 
   assert.ok(second.addedPlainBytes < 10_000, `${second.addedPlainBytes} plain bytes`);
 });
 
-/** Bytes that do not repeat; `length` is a multiple of four. */
-function noise(length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let i = 0, x = length; i < length; i += 4) bytes.writeUInt32LE((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0), i);
-  return bytes;
-}
-
 test("an edit in the middle of a large file stores a few segments, not the file", async () => {
   await using t = await temporaryRepository();
-  const bytes = noise(40 * 1024 * 1024);
+  const bytes = noise(1, 40 * 1024 * 1024);
   const path = join(t.source, "large");
   writeFileSync(path, bytes);
   await t.backUp();
@@ -195,7 +189,7 @@ test("an edit in the middle of a file of medium size stores some kilobytes of it
     ["medium", 300 * 1024],
     ["just medium", 1020 * 1024],
   ] as const) {
-    const bytes = noise(size);
+    const bytes = noise(size, size);
     const path = join(t.source, name);
     writeFileSync(path, bytes);
     await t.backUp();
@@ -397,12 +391,8 @@ test("a container of data that is gone is noticed, and what it held is stored ag
   fill(first.source, 200, 400);
   await settled();
   const before = await first.backUp();
-  const containers = readdirSync(join(first.path, "volumes", "main", "containers"), { recursive: true, withFileTypes: true });
-  for (const entry of containers.filter((each) => each.isFile())) {
-    const path = join(entry.parentPath, entry.name);
-    // Byte 10 tells data from pages: pages of an old image come back only where nothing at all has changed.
-    if (readFileSync(path)[10] === 1) rmSync(path);
-  }
+  // Not pages: those of an old image come back only where nothing at all has changed.
+  for (const container of containersOf(first)) if (kindOf(container) === "data") rmSync(container);
   const t = await first.reopen();
   const after = await t.backUp();
   assert.match(after.notices.join("\n"), /containers are missing/);

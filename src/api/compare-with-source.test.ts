@@ -13,16 +13,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { noise } from "../../test/support/noise.ts";
 import { temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { CompareReport } from "./types.ts";
-
-function noise(seed: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let i = 0, x = seed; i + 4 <= length; i += 4)
-    bytes.writeUInt32LE((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0), i);
-  return bytes;
-}
 
 async function made(): Promise<TemporaryRepository> {
   const t = await temporaryRepository();

@@ -21,17 +21,13 @@ import {
   writeSync,
 } from "node:fs";
 import { describe, test } from "node:test";
+import { noise } from "../../test/support/noise.ts";
 import { hexOf, textOf, utf8 } from "../base/bytes.ts";
 import { services } from "../main/services.ts";
 import { FileTreeError } from "../platform/file-tree.ts";
 import { newRepository, temporaryDirectory } from "./browsing-harness.contract.ts";
 import { dumpEntry } from "./dump.ts";
 import { Opened } from "./opened.ts";
-
-/** Bytes that do not compress and cannot be mixed up, the same in every run. */
-function noise(length: number, seed = "noise"): Uint8Array {
-  return new Uint8Array(createHash("shake256", { outputLength: length }).update(seed).digest());
-}
 
 const isRoot = process.getuid?.() === 0;
 const { tree: fileTree } = services().openFileTree();
@@ -93,14 +89,14 @@ describe("a dump", async () => {
 
   writeFileSync(`${tree}/empty`, "");
   writeFileSync(`${tree}/small`, "small content");
-  writeFileSync(`${tree}/large`, noise(14_000_000));
+  writeFileSync(`${tree}/large`, noise(1, 14_000_000));
   const sparse = openSync(`${tree}/sparse`, "w");
-  writeSync(sparse, noise(100_000), 0, 100_000, 3_000_000);
+  writeSync(sparse, noise(1, 100_000), 0, 100_000, 3_000_000);
   ftruncateSync(sparse, 20_000_000);
   closeSync(sparse);
   writeFileSync(`${tree}/only a hole`, "");
   truncateSync(`${tree}/only a hole`, 1_000_000);
-  for (let size = 510; size < 515; size++) writeFileSync(`${tree}/sub/${size}`, noise(size));
+  for (let size = 510; size < 515; size++) writeFileSync(`${tree}/sub/${size}`, noise(1, size));
 
   writeFileSync(Buffer.concat([Buffer.from(`${tree}/not UTF-8 `), Buffer.of(0xff, 0xfe)]), "bytes");
   writeFileSync(`${tree}/new\nline ä`, "x");
@@ -122,7 +118,7 @@ describe("a dump", async () => {
   chmodSync(`${tree}/sub`, 0o1777);
   setAttribute(tree, "small", "user.a=b%c", Uint8Array.of(0, 0x0a, 0xff, 0x3d));
   setAttribute(tree, "sub", "user.directory", utf8("x"));
-  setAttribute(tree, "large", "user.large", noise(3_000));
+  setAttribute(tree, "large", "user.large", noise(1, 3_000));
   const list = Buffer.from("0200000001000600ffffffff02000400e803000004000400ffffffff10000400ffffffff20000000ffffffff", "hex");
   setAttribute(tree, "empty", "system.posix_acl_access", list);
   setAttribute(tree, "sub", "system.posix_acl_default", list);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { noise } from "../../test/support/noise.ts";
 import { hexOf } from "../base/bytes.ts";
 import { newRepository, temporaryDirectory } from "./browsing-harness.contract.ts";
 import { inspectStored } from "./inspect.ts";
@@ -13,7 +13,7 @@ describe("a repository of two images", async () => {
   const tree = temporaryDirectory();
   mkdirSync(`${tree}/sub`);
   writeFileSync(`${tree}/sub/small`, "small content");
-  writeFileSync(`${tree}/large`, new Uint8Array(createHash("shake256", { outputLength: 14_000_000 }).update("seed").digest()));
+  writeFileSync(`${tree}/large`, noise(1, 14_000_000));
   const { opened, directory, backUp } = await newRepository();
   const first = await backUp({ paths: [tree], tags: ["one"] });
   writeFileSync(`${tree}/sub/small`, "another content");

@@ -3,16 +3,14 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { PASSPHRASE, temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { refusal } from "../../test/support/refusal.ts";
+import { containersOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
-import { HoldfastError } from "../base/errors.ts";
-import { startSession } from "../repository/repository.ts";
 import type { Session } from "../repository/repository.ts";
-import { repositoryLayout } from "../repository/layout.ts";
-import { open } from "./api.ts";
+import { another, writerElsewhere } from "./prune-harness.contract.ts";
 
 const CONTENT_BYTES = 600_000;
 
@@ -33,11 +31,8 @@ function change(path: string, how: (bytes: Buffer) => Uint8Array): void {
 }
 
 /** The containers of the file that everything here is about. */
-function largeContainers({ path }: TemporaryRepository): string[] {
-  return readdirSync(join(path, "volumes/main/containers"), { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((container) => readFileSync(container).length > CONTENT_BYTES);
+function largeContainers(t: TemporaryRepository): string[] {
+  return containersOf(t).filter((path) => statSync(path).size > CONTENT_BYTES);
 }
 
 interface Outstanding {
@@ -55,8 +50,7 @@ async function outstandingCollection(t: TemporaryRepository): Promise<Outstandin
   writeFileSync(join(t.source, "file"), randomBytes(CONTENT_BYTES));
   const { imageId = "" } = await t.backUp();
   await t.repository.forget({ images: [imageId] });
-  const host = { ...t.services.host, name: "laptop", bootId: "another boot" };
-  const writer = await startSession({ ...t.services, layout: repositoryLayout(t.path), host });
+  const writer = await writerElsewhere(t);
   assert.equal((await t.repository.prune()).outcome, "waiting");
   assert.equal(largeContainers(t).length, 1);
   return { t, writer, other };
@@ -67,26 +61,12 @@ async function backUpUnaware(t: TemporaryRepository): Promise<string> {
   const directory = join(t.path, "collections");
   const records = readdirSync(directory).map((name) => [join(directory, name), readFileSync(join(directory, name))] as const);
   for (const [path] of records) rmSync(path);
-  const unaware = await open(t.services, {
-    repository: t.path,
-    passphrase: () => PASSPHRASE,
-    cacheDirectory: t.cache,
-    threads: 2,
-  });
+  const unaware = await another(t);
   const { imageId = "", addedPlainBytes } = await unaware.backup({ paths: [t.source], source: "unaware" });
   await unaware.close();
   assert.ok(addedPlainBytes < CONTENT_BYTES, "it counts on what is condemned");
   for (const [path, bytes] of records) writeFileSync(path, bytes);
   return imageId;
-}
-
-async function refusal(work: Promise<unknown>): Promise<HoldfastError> {
-  const error: unknown = await work.then(
-    () => assert.fail("it did not refuse"),
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof HoldfastError, String(error));
-  return error;
 }
 
 async function damagesOf({ repository }: TemporaryRepository): Promise<readonly unknown[]> {
@@ -132,6 +112,8 @@ for (const [kind, damage] of Object.entries(DAMAGES)) {
       assert.match(error.hint ?? "", /Nothing was removed.*`holdfast repair`.*Back up again/);
       if (kind === "missing") assert.match(error.hint ?? "", new RegExp(`${image.slice(0, 8)} of unaware`));
       assert.deepEqual(largeContainers(t), before);
+      const unfinished = readdirSync(join(t.path, "volumes/main/containers")).filter((name) => name.startsWith(".tmp-"));
+      assert.deepEqual(unfinished, []);
       assert.ok((await damagesOf(t)).length > 0);
 
       const { losses } = await t.repository.repair();

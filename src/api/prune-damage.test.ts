@@ -2,28 +2,29 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { refusal } from "../../test/support/refusal.ts";
+import { containersOf, kindOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import { HoldfastError } from "../base/errors.ts";
-
-const KIB = 1024;
-
-function containersOf({ path }: TemporaryRepository): string[] {
-  const root = join(path, "volumes/main/containers");
-  return readdirSync(root, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && !entry.name.startsWith(".tmp-"))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-}
+import { coded } from "../media/volume.contract.ts";
+import { KIB, assertWhole, forget, threeImages, writerElsewhere } from "./prune-harness.contract.ts";
 
 /** Containers of data that `work` adds. */
 async function dataOf(t: TemporaryRepository, work: () => Promise<unknown>): Promise<string[]> {
   const before = new Set(containersOf(t));
   await work();
-  return containersOf(t).filter((path) => !before.has(path) && readFileSync(path)[10] === 1);
+  return containersOf(t).filter((path) => !before.has(path) && kindOf(path) === "data");
+}
+
+/** The end of the container, which says what is in it, stays as it was. */
+function damageBlocks(container: string): void {
+  const bytes = readFileSync(container);
+  rmSync(container);
+  for (let at = 5_000; at < bytes.length - 20_000; at += 10_000) bytes[at]! ^= 1;
+  writeFileSync(container, bytes);
 }
 
 function write(t: TemporaryRepository, name: string, content: Uint8Array = randomBytes(200 * KIB)): Uint8Array {
@@ -58,15 +59,6 @@ async function withoutOneContainer(t: TemporaryRepository) {
   return { a, b, c };
 }
 
-async function refusal(work: Promise<unknown>): Promise<HoldfastError> {
-  const error: unknown = await work.then(
-    () => assert.fail("it did not refuse"),
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof HoldfastError, String(error));
-  return error;
-}
-
 async function idsOf(t: TemporaryRepository): Promise<string[]> {
   return (await t.repository.images()).map(({ id }) => id).sort();
 }
@@ -94,7 +86,7 @@ describe("when a container is gone for good", () => {
     await t.repository.forget({ images: [a, b] });
     assert.equal((await t.repository.prune({ maxUnused: 0 })).outcome, "done");
     assert.deepEqual(await idsOf(t), [c]);
-    assert.deepEqual((await t.repository.verify({ readData: 1 })).damages, []);
+    await assertWhole(t.repository);
   });
 
   test("a new backup makes whole what still exists; what stays incomplete is named, and prune works without it", async () => {
@@ -108,7 +100,7 @@ describe("when a container is gone for good", () => {
     await t.repository.forget({ images: [a] });
     await t.repository.prune({ maxUnused: 0 });
     assert.deepEqual(await idsOf(t), [b, c, d].sort());
-    assert.deepEqual((await t.repository.verify({ readData: 1 })).damages, []);
+    await assertWhole(t.repository);
   });
 
   test("and no image needs it, prune says so, and works after a repair", async () => {
@@ -120,7 +112,7 @@ describe("when a container is gone for good", () => {
     await t.repository.repair();
     await t.repository.prune();
     assert.deepEqual(await idsOf(t), [c]);
-    assert.deepEqual((await t.repository.verify({ readData: 1 })).damages, []);
+    await assertWhole(t.repository);
   });
 });
 
@@ -136,10 +128,7 @@ test("a container that is to be written anew and is damaged: prune refuses, the 
   rmSync(join(t.source, "kept"));
   write(t, "other");
   const { imageId: third = "" } = await t.backUp({ source: "elsewhere" });
-  const bytes = readFileSync(container);
-  rmSync(container);
-  for (let at = 5_000; at < bytes.length - 20_000; at += 10_000) bytes[at]! ^= 1;
-  writeFileSync(container, bytes);
+  damageBlocks(container);
 
   await using later = await t.reopen();
   const error = await refusal(later.repository.prune({ maxUnused: 0 }));
@@ -154,5 +143,83 @@ test("a container that is to be written anew and is damaged: prune refuses, the 
   await later.repository.forget({ images: [second] });
   await later.repository.prune({ maxUnused: 0 });
   assert.deepEqual(await idsOf(later), [third]);
-  assert.deepEqual((await later.repository.verify({ readData: 1 })).damages, []);
+  await assertWhole(later.repository);
+});
+
+test("a collection that finds a container missing when it goes on leaves the index as it is: it still leads to what is condemned", async () => {
+  await using t = await temporaryRepository();
+  const [first] = await threeImages(t);
+  forget(t, first);
+  const writer = await writerElsewhere(t);
+  const before = containersOf(t);
+  assert.equal((await t.repository.prune({ maxUnused: 0 })).outcome, "waiting");
+  writer.close();
+  const written = containersOf(t).find((path) => !before.includes(path));
+  assert.ok(written !== undefined);
+  rmSync(written);
+  const state = (): readonly string[] => [...containersOf(t), ...readdirSync(join(t.path, "index")).toSorted()];
+  const expected = state();
+  await assert.rejects(t.repository.prune(), coded("SEGMENT_MISSING"));
+  assert.deepEqual(state(), expected);
+});
+
+test("when a container is missing, nothing is removed", async () => {
+  await using t = await temporaryRepository();
+  const [, second] = await threeImages(t);
+  forget(t, second);
+  const [lost = "", ...others] = containersOf(t);
+  rmSync(lost);
+  await assert.rejects(t.repository.prune({ maxUnused: 0 }), coded("SEGMENT_MISSING"));
+  assert.deepEqual(containersOf(t), others);
+});
+
+test("when an image record or a page cannot be read, nothing is removed", async () => {
+  await using t = await temporaryRepository();
+  const [first = "", second] = await threeImages(t);
+  forget(t, second);
+  const record = join(t.path, "volumes/main/images", first);
+  const bytes = readFileSync(record);
+  rmSync(record);
+  writeFileSync(record, bytes.subarray(0, bytes.length - 1));
+  const before = containersOf(t);
+  await assert.rejects(t.repository.prune(), coded("REPOSITORY_DAMAGED"));
+  assert.deepEqual(containersOf(t), before);
+  rmSync(record);
+  writeFileSync(record, bytes);
+
+  // Half of every container of pages is overwritten: some page of some image is hit.
+  for (const path of before) {
+    if (kindOf(path) !== "metadata") continue;
+    const container = readFileSync(path);
+    rmSync(path);
+    container.fill(0xff, 64, container.length >>> 1);
+    writeFileSync(path, container);
+  }
+  await using later = await t.reopen();
+  await assert.rejects(later.repository.prune({ maxUnused: 0 }), HoldfastError);
+  assert.deepEqual(containersOf(t), before);
+});
+
+test("damage in a container that is to be written anew ends the collection: nothing is removed", async () => {
+  await using t = await temporaryRepository();
+  const [, second] = await threeImages(t);
+  forget(t, second);
+  const before = containersOf(t);
+  for (const path of before) if (kindOf(path) === "data") damageBlocks(path);
+  await using later = await t.reopen();
+  await assert.rejects(later.repository.prune({ maxUnused: 0 }), coded("SEAL_BROKEN"));
+  for (const path of before) assert.ok(statSync(path).isFile());
+});
+
+test("without knowing what is condemned nobody writes", async () => {
+  await using t = await temporaryRepository();
+  await threeImages(t);
+  await t.repository.prune();
+  mkdirSync(join(t.path, "collections"), { recursive: true });
+  const record = join(t.path, "collections/00000007-condemned");
+  writeFileSync(record, "not a record");
+  await assert.rejects(t.backUp(), coded("REPOSITORY_DAMAGED"));
+  await assert.rejects(t.repository.prune(), coded("REPOSITORY_DAMAGED"));
+  rmSync(record);
+  await t.backUp();
 });

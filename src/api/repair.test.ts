@@ -12,25 +12,18 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { PASSPHRASE, temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { failingFiles } from "../../test/support/failing-files.ts";
+import { noise } from "../../test/support/noise.ts";
+import { PASSPHRASE, containersOf, kindOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { services } from "../main/services.ts";
-import type { Files } from "../platform/files.ts";
 import type { BackupReport, RepairReport } from "./types.ts";
 
 // --- a repository worth repairing ------------------------------------------------------------------
-
-/** Bytes that do not compress and do not repeat. */
-function noise(seed: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let i = 0, x = seed; i + 4 <= length; i += 4)
-    bytes.writeUInt32LE((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0), i);
-  return bytes;
-}
 
 const FILES = 10;
 const FILE_BYTES = 160_000;
@@ -57,7 +50,7 @@ async function threeBackups(): Promise<Made> {
     const before = new Set(containersOf(t));
     const exclude = [2, 1].filter((later) => later > round).map((later) => `d${later}`);
     images?.push(idOf(await t.backUp({ exclude, source: "test" })));
-    for (const name of containersOf(t)) if (!before.has(name)) (kindOf(t, name) === "data" ? data : metadata)?.push(name);
+    for (const path of containersOf(t)) if (!before.has(path)) (kindOf(path) === "data" ? data : metadata)?.push(path);
   }
   return { t, images: images ?? [], data: data ?? [], metadata: metadata ?? [] };
 }
@@ -69,19 +62,6 @@ function pathOf({ source }: TemporaryRepository, round: number, i: number): stri
 function idOf({ imageId }: BackupReport): string {
   assert.ok(imageId !== undefined);
   return imageId;
-}
-
-function containersOf({ path }: TemporaryRepository): string[] {
-  const directory = join(path, "volumes", "main", "containers");
-  return readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((name) => name.length > 60);
-}
-
-function at({ path }: TemporaryRepository, container: string): string {
-  return join(path, "volumes", "main", "containers", container);
-}
-
-function kindOf(t: TemporaryRepository, container: string): "data" | "metadata" {
-  return readFileSync(at(t, container))[10] === 1 ? "data" : "metadata";
 }
 
 function flip(path: string, offset: number): void {
@@ -172,13 +152,13 @@ describe("repair", () => {
     const { t, images, data } = await threeBackups();
     await using _ = t;
     const victim = data[0] ?? "";
-    flip(at(t, victim), 3_000);
+    flip(victim, 3_000);
     const before = allContainers(t);
     const report = await t.repository.repair();
     assert.equal(report.damagedContainers.length, 1);
     const [repaired] = report.damagedContainers;
     assert.ok((repaired?.savedSegments ?? 0) > 0 && (repaired?.lostSegments ?? 0) > 0, JSON.stringify(repaired));
-    assert.equal(existsSync(at(t, victim)), false);
+    assert.equal(existsSync(victim), false);
     // Set aside as it was found; nothing is deleted.
     const after = allContainers(t);
     for (const [name, hash] of before) assert.equal(after.get(name), hash);
@@ -210,7 +190,7 @@ describe("repair", () => {
   test("saves everything of a container whose directory cannot be read, from what the index knows of it", async () => {
     const { t, images, data, metadata } = await threeBackups();
     await using _ = t;
-    for (const name of [data[1] ?? "", metadata[1] ?? ""]) flip(at(t, name), -100);
+    for (const path of [data[1] ?? "", metadata[1] ?? ""]) flip(path, -100);
     const report = await t.repository.repair();
     assert.deepEqual(
       report.damagedContainers.map(({ isKnown, lostSegments }) => [isKnown, lostSegments]),
@@ -227,8 +207,8 @@ describe("repair", () => {
   test("saves what was not cut off, and the next backup brings the rest", async () => {
     const { t, images, data } = await threeBackups();
     await using _ = t;
-    chmodSync(at(t, data[0] ?? ""), 0o600);
-    truncateSync(at(t, data[0] ?? ""), 1_200_000);
+    chmodSync(data[0] ?? "", 0o600);
+    truncateSync(data[0] ?? "", 1_200_000);
     const report = await t.repository.repair();
     const lost = await unreadable(t, images);
     assert.ok((lost[0]?.length ?? 0) > 0 && (lost[0]?.length ?? 0) < FILES, JSON.stringify(lost));
@@ -240,9 +220,9 @@ describe("repair", () => {
   test("names the files of a container that is gone, and the next backup brings them back", async () => {
     const { t, images, data } = await threeBackups();
     await using _ = t;
-    rmSync(at(t, data[1] ?? ""));
+    rmSync(data[1] ?? "");
     const report = await t.repository.repair();
-    assert.deepEqual(report.missingContainers, [data[1]?.slice(3)]);
+    assert.deepEqual(report.missingContainers, [basename(data[1] ?? "")]);
     assert.deepEqual(lossesByImage(report, images), [[], allOf(t, 1), allOf(t, 1)]);
     assert.deepEqual(await unreadable(t, images), [[], allOf(t, 1), allOf(t, 1)]);
     await t.backUp({ source: "test" });
@@ -252,7 +232,7 @@ describe("repair", () => {
   test("brings back images whose pages are gone, by the next backup", async () => {
     const { t, images, metadata } = await threeBackups();
     await using _ = t;
-    rmSync(at(t, metadata[2] ?? ""));
+    rmSync(metadata[2] ?? "");
     const report = await t.repository.repair();
     assert.equal(report.wholeImages, 2);
     assert.ok(report.losses.every(({ image, kind }) => image === images[2] && kind === "entries"));
@@ -271,7 +251,7 @@ describe("repair", () => {
     await t.backUp({ source: "other" });
     cpSync(hidden, join(t.path, "volumes", "main", "containers"), { recursive: true });
     rmSync(join(t.path, "index"), { recursive: true });
-    flip(at(t, data[0] ?? ""), 3_000);
+    flip(data[0] ?? "", 3_000);
     const u = await t.reopen();
     const report = await u.repository.repair();
     assert.equal(report.lossCount, 0);
@@ -281,8 +261,8 @@ describe("repair", () => {
   test("only looks and tells in a dry run", async () => {
     const { t, images, data } = await threeBackups();
     await using _ = t;
-    flip(at(t, data[0] ?? ""), 3_000);
-    rmSync(at(t, data[1] ?? ""));
+    flip(data[0] ?? "", 3_000);
+    rmSync(data[1] ?? "");
     const filesBefore = snapshot(t.path);
     const rehearsal = await t.repository.repair({ dryRun: true });
     assert.deepEqual(snapshot(t.path), filesBefore);
@@ -312,8 +292,8 @@ describe("repair", () => {
     await using other = await temporaryRepository({}, 1);
     await other.repository.backup({ paths: [t.source] });
     const before = snapshot(other.path);
-    flip(at(t, data[0] ?? ""), 3_000);
-    rmSync(at(t, data[1] ?? ""));
+    flip(data[0] ?? "", 3_000);
+    rmSync(data[1] ?? "");
     const from = { repository: other.path, passphrase: () => PASSPHRASE };
     const rehearsal = await t.repository.repair({ from, dryRun: true });
     const report = await t.repository.repair({ from });
@@ -339,7 +319,7 @@ describe("repair", () => {
     const second = await temporaryRepository({}, 1);
     await using __ = second;
     await second.repository.backup({ paths: [t.source] });
-    for (const name of containersOf(t)) if (kindOf(t, name) === "data") rmSync(at(t, name));
+    for (const path of containersOf(t)) if (kindOf(path) === "data") rmSync(path);
     // Half of the changed file is found in the second repository, the rest in the other.
     const half = await t.repository.repair({ from: { repository: second.path, passphrase: () => PASSPHRASE } });
     assert.deepEqual(
@@ -358,7 +338,7 @@ describe("repair", () => {
     await using _ = t;
     const copy = join(t.directory, "copy");
     cpSync(t.path, copy, { recursive: true });
-    for (const name of metadata) rmSync(at(t, name));
+    for (const path of metadata) rmSync(path);
     const report = await t.repository.repair({ from: { repository: copy, passphrase: () => PASSPHRASE } });
     assert.equal(report.lossCount, 0);
     assert.deepEqual(await unreadable(t, images), NOTHING_LOST);
@@ -420,8 +400,8 @@ describe("after a repair", () => {
       code: "INTERRUPTED",
     });
     assert.equal(readdirSync(checkpoints).length, 1);
-    const victim = containersOf(t).find((name) => kindOf(t, name) === "data");
-    rmSync(at(t, victim ?? ""));
+    const victim = containersOf(t).find((path) => kindOf(path) === "data");
+    rmSync(victim ?? "");
     const u = await t.reopen();
     assert.equal((await u.repository.repair()).missingContainers.length, 1);
     assert.deepEqual(readdirSync(checkpoints), []);
@@ -437,7 +417,7 @@ describe("after a repair", () => {
     const record = join(t.path, "volumes", "main", "images", images[2] ?? "");
     const good = readFileSync(record);
     flip(record, 200);
-    rmSync(at(t, data[2] ?? ""));
+    rmSync(data[2] ?? "");
     await t.repository.repair();
     writeFileSync(record, good);
     const u = await t.reopen();
@@ -451,7 +431,7 @@ describe("without a repair", () => {
   test("a backup that was cut off after it found containers missing leaves nothing to be believed", async () => {
     const { t, images, data } = await threeBackups();
     await using _ = t;
-    rmSync(at(t, data[0] ?? ""));
+    rmSync(data[0] ?? "");
     const controller = new AbortController();
     const stopped = t.backUp({ source: "test", signal: controller.signal, onProgress: () => controller.abort() });
     await assert.rejects(stopped, { code: "INTERRUPTED" });
@@ -462,7 +442,7 @@ describe("without a repair", () => {
   test("a backup after an index was made anew without a damaged container reads what that held", async () => {
     const { t, images, data } = await threeBackups();
     await using _ = t;
-    flip(at(t, data[1] ?? ""), -100);
+    flip(data[1] ?? "", -100);
     assert.equal((await t.repository.rebuildIndex()).damaged.length, 1);
     const next = await t.backUp({ source: "test" });
     assert.equal(next.statistics.rescanned, FILES);
@@ -484,9 +464,9 @@ describe("a repair that is cut off", () => {
   test("at any of its changes leaves what could be read readable, and can be repeated", async () => {
     const { t, images, data } = await threeBackups();
     await using _ = t;
-    flip(at(t, data[0] ?? ""), 3_000);
-    flip(at(t, data[1] ?? ""), -100);
-    rmSync(at(t, data[2] ?? ""));
+    flip(data[0] ?? "", 3_000);
+    flip(data[1] ?? "", -100);
+    rmSync(data[2] ?? "");
     await t.repository.close();
     const kept = join(t.directory, "kept");
     cpSync(t.path, kept, { recursive: true });
@@ -497,7 +477,7 @@ describe("a repair that is cut off", () => {
     for (let atCall = 1; ; atCall += STEP) {
       rmSync(t.path, { recursive: true });
       cpSync(kept, t.path, { recursive: true });
-      const fault = failingAt(atCall);
+      const fault = failingFiles(atCall);
       const broken = await t.reopen({ files: fault.files });
       const outcome = await broken.repository.repair().then(
         () => "done",
@@ -520,39 +500,3 @@ describe("a repair that is cut off", () => {
     assert.ok(steps * STEP > 40, `${steps} steps`);
   });
 });
-
-/** Files whose n-th change fails, and none after it: the process is gone. Reading goes on. */
-function failingAt(call: number): { readonly files: Files; readonly hasFailed: () => boolean } {
-  const real = services().files;
-  let calls = 0;
-  const change = <T>(act: () => T): T => {
-    if (++calls >= call) throw new HoldfastError("REPOSITORY_WRITE_FAILED", { message: `change ${calls} fails` });
-    return act();
-  };
-  const files: Files = {
-    open: (path) => real.open(path),
-    read: (path, limit) => real.read(path, limit),
-    information: (path) => real.information(path),
-    list: (directory) => real.list(directory),
-    freeBytes: (directory) => real.freeBytes(directory),
-    create: (path) => {
-      const file = change(() => real.create(path));
-      return {
-        read: (into, position) => file.read(into, position),
-        write: (bytes, position) => change(() => file.write(bytes, position)),
-        sizeBytes: () => file.sizeBytes(),
-        sync: () => change(() => file.sync()),
-        syncNow: () => change(() => file.syncNow()),
-        close: () => file.close(),
-      };
-    },
-    makeDirectory: (directory) =>
-      real.information(directory) === undefined ? change(() => real.makeDirectory(directory)) : undefined,
-    rename: (from, to) => change(() => real.rename(from, to)),
-    link: (from, to) => change(() => real.link(from, to)),
-    remove: (path) => change(() => real.remove(path)),
-    removeEmptyDirectory: (path) => change(() => real.removeEmptyDirectory(path)),
-    syncDirectory: (directory) => change(() => real.syncDirectory(directory)),
-  };
-  return { files, hasFailed: () => calls >= call };
-}

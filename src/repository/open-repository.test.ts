@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
+import { refusal } from "../../test/support/refusal.ts";
 import { hexOf, viewOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { seededRandom } from "../engine/testing.ts";
@@ -44,13 +45,9 @@ function reframed(change: (bytes: Uint8Array) => void): (bytes: Uint8Array) => U
 }
 
 async function messageWhenOpened(disk: SimulatedFiles): Promise<string> {
-  return openWith(disk, "correct").then(
-    () => assert.fail("it does not open"),
-    (error: unknown) => {
-      assert.ok(coded("REPOSITORY_NOT_RECOGNISED")(error));
-      return error instanceof Error ? error.message : "";
-    },
-  );
+  const error = await refusal(openWith(disk, "correct"));
+  assert.ok(coded("REPOSITORY_NOT_RECOGNISED")(error));
+  return error.message;
 }
 
 test("a path where nothing is says REPOSITORY_MISSING, and no passphrase is asked for", async () => {

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { open } from "../../src/api/api.ts";
 import type { Repository } from "../../src/api/types.ts";
 import { services } from "../../src/main/services.ts";
-import { noise } from "../support/faulty-bench.ts";
 import { PASSPHRASE, Workplace, holdfast, makeRepository } from "../support/holdfast-process.ts";
 import type { Outcome, ProcessOptions } from "../support/holdfast-process.ts";
+import { noise } from "../support/noise.ts";
 
 /** A tree as text: for each path below it what it is, its mode and time, and the hash of its content. */
 export type Manifest = ReadonlyMap<string, string>;

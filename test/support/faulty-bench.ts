@@ -12,14 +12,7 @@ import type { Repository } from "../../src/api/types.ts";
 import { services } from "../../src/main/services.ts";
 import { PASSPHRASE, Workplace, holdfast, makeRepository } from "./holdfast-process.ts";
 import type { Outcome, ProcessOptions } from "./holdfast-process.ts";
-
-/** Bytes that do not compress, the same for the same seed. */
-export function noise(seed: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length - (length % 4));
-  for (let i = 0, x = seed + 1; i < bytes.length; i += 4)
-    bytes.writeUInt32LE((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0), i);
-  return bytes;
-}
+import { noise } from "./noise.ts";
 
 export class FaultyBench extends Workplace {
   readonly source = this.at("source");

@@ -1,7 +1,7 @@
 // For tests: a real repository in a temporary directory, opened through the library, with a weak passphrase function so
 // that hundreds of them open in a second.
 
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { open } from "../../src/api/api.ts";
@@ -60,4 +60,18 @@ async function openIn(directory: string, changes: Partial<Services>, threads: nu
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The files of all containers, sorted. What is not finished lies beside their directories and is none. */
+export function containersOf({ path }: TemporaryRepository): string[] {
+  const root = join(path, "volumes", "main", "containers");
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.parentPath !== root)
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+/** As byte 10 of a container says. */
+export function kindOf(container: string): "data" | "metadata" {
+  return readFileSync(container)[10] === 1 ? "data" : "metadata";
 }

@@ -19,8 +19,8 @@ import { listImages, openRepository } from "../../../src/repository/repository.t
 import { ContainerVerifier, VerifyRun } from "../../../src/restore/restore.ts";
 import { treeRootOf } from "../../../src/server/server.ts";
 import { filesOfKind } from "../../support/damage.ts";
-import { noise } from "../../support/faulty-bench.ts";
 import { PASSPHRASE, Workplace, makeRepository } from "../../support/holdfast-process.ts";
+import { noise } from "../../support/noise.ts";
 import { containerLayout, neededBlocks } from "./needed-blocks.ts";
 import type { ContainerLayout } from "./needed-blocks.ts";
 

@@ -57,8 +57,8 @@ test(
 test("no room for the track log costs a notice, not the backup", inMounts, async () => {
   await using space = await MountSpace.create();
   using b = await bench();
-  // More names than a track log of one page of the file system has room for.
-  for (let i = 0; i < 2_000; i++) writeFileSync(join(b.source, "small", `one-of-many-${noise(i, 32).toString("hex")}`), "");
+  // More names than a track log of one page of the file system has room for, and so many that it notices while the backup is under way.
+  for (let i = 0; i < 20_000; i++) writeFileSync(join(b.source, "small", `one-of-many-${noise(i, 32).toString("hex")}`), "");
   mkdirSync(b.at("cache"));
   await space.mount("-t", "tmpfs", "-o", "size=4k", "none", b.at("cache"));
   const outcome = await b.backUp({ under: space.under });

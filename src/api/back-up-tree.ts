@@ -2,8 +2,8 @@
 
 import { ByteWriter, hexOf, textOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
-import { BackupRun, ReaderPool, TrackLogStore, rehearsedRead } from "../client/client.ts";
-import type { BackupConnection, BackupRunParts, TrackLog, TrackLogWriter } from "../client/client.ts";
+import { BackupRun, ReaderPool, rehearsedRead } from "../client/client.ts";
+import type { BackupConnection, BackupRunParts, TrackLog } from "../client/client.ts";
 import { decodeReply, encodeReply, readClientMessages, writeBaseOffer } from "../formats/stream.ts";
 import type { ImageId, ImageRecord } from "../model/image.ts";
 import { ImageBuilder, openBaseImage, readLosses } from "../repository/repository.ts";
@@ -22,6 +22,7 @@ import type { Opened } from "./opened.ts";
 import { reconcileContainers } from "./reconcile-containers.ts";
 import { lossesPlace } from "./repair-losses.ts";
 import { rescanChooser } from "./rescan.ts";
+import { TrackLogs } from "./track-logs.ts";
 import { noteNewImage, trustedBases } from "./trusted-bases.ts";
 import type { TrustedBases } from "./trusted-bases.ts";
 import type { BackupOptions, BackupReport } from "./types.ts";
@@ -46,30 +47,27 @@ export async function backUpTree(opened: Opened, options: BackupOptions, context
     const { choice, mustRead, areWhole } = await trustedBases(opened, offered, losses, options);
     await using receiver = new LocalReceiver(opened, options, context, choice, name);
     const { writers, connection } = receiver;
-    const store = trackLogStore(opened, name);
-    const bases = await offerBases(opened, choice, store, connection, account);
-    const logWriter = withoutFailing(account, "The track log cannot be written", () => store.begin(bases.trackLog));
+    const trackLogs = new TrackLogs(opened, account, name.source);
+    const bases = await offerBases(opened, choice, trackLogs, connection, account);
     try {
       const run = new BackupRun({
         ...runParts(opened, options, account, walk, tree, bases.record, mustRead),
         bases: bases.images,
         connection,
         pool: new ReaderPool(writers.pool.threads),
-        mirror: mirrorOf(opened, logWriter, bases.trackLog),
+        mirror: trackLogs.mirror(bases.trackLog),
         attributeParts: (attributes) => writers.attributeParts(attributes),
       });
       await run.sendEntries();
       takeCounts(account, walk);
       const imageId = await run.commit(JSON.stringify({ base: bases.imageId ?? null }));
       // The image is safe. What follows makes the next backup faster and must not make this one fail.
-      if (logWriter !== undefined) {
-        withoutFailing(account, "The track log cannot be written", () => store.commit(logWriter, imageId, account.startedAtMs));
-      }
+      trackLogs.commit(imageId, account.startedAtMs);
       await noteWhole(account, () => noteNewImage(opened, context.session, imageId, { losses: known, areWhole }));
       await receiver.tidy(account);
       return account.report(name, imageId, bases.imageId);
     } catch (error) {
-      logWriter?.discard();
+      trackLogs.discard();
       throw error;
     } finally {
       bases.trackLog?.close();
@@ -198,18 +196,7 @@ function takeCounts(account: BackupAccount, walk: TreeWalk): void {
   account.statistics.socketsSkipped = walk.counts.sockets;
 }
 
-/** For what only serves speed: a failure becomes a notice. */
-function withoutFailing<T>(account: BackupAccount, what: string, action: () => T): T | undefined {
-  try {
-    return action();
-  } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
-    account.notice(`${what}: ${error.message} The next backup will take longer.`);
-    return undefined;
-  }
-}
-
-// --- bases and track logs ------------------------------------------------------------------------
+// --- bases ---------------------------------------------------------------------------------------
 
 interface AcceptedBases {
   readonly images: readonly BaseImage[];
@@ -223,7 +210,7 @@ interface AcceptedBases {
 async function offerBases(
   opened: Opened,
   choice: BaseChoice,
-  store: TrackLogStore,
+  trackLogs: TrackLogs,
   connection: BackupConnection,
   account: BackupAccount,
 ): Promise<AcceptedBases> {
@@ -234,9 +221,7 @@ async function offerBases(
   }
   for (const candidate of choice.images) {
     if (!(await offer(candidate, connection, account))) continue;
-    const trackLog = withoutFailing(account, "The track log cannot be read", () =>
-      store.find(candidate.id, (text) => account.notice(text)),
-    );
+    const trackLog = trackLogs.find(candidate.id);
     images.push(trackLog?.image ?? (await openBaseImage(opened.reader, treeRootOf(candidate.root))));
     return { images, trackLog, imageId: candidate.id as ImageId, record: candidate.record };
   }
@@ -251,32 +236,4 @@ async function offer(candidate: BaseCandidate, connection: BackupConnection, acc
   if (reply?.type === "base-accepted") return true;
   if (reply?.type === "base-refused") account.notice(`Image ${candidate.id.slice(0, 8)} cannot be the base: ${reply.reason}`);
   return false;
-}
-
-function trackLogStore(opened: Opened, name: SourceName): TrackLogStore {
-  const { services, repository, fingerprinters, cacheDirectory } = opened;
-  return new TrackLogStore({
-    files: services.files,
-    random: services.random,
-    key: repository.keyRing.trackLog,
-    repositoryId: repository.id,
-    fingerprintOf: (bytes) => fingerprinters.page.of(bytes),
-    pages: opened.reader,
-    cacheDirectory,
-    source: name.source,
-    processId: services.host.processId,
-    isAlive: (processId) => services.host.isAlive(processId),
-  });
-}
-
-function mirrorOf(opened: Opened, logWriter: TrackLogWriter | undefined, trackLog: TrackLog | undefined): ImageBuilder {
-  return new ImageBuilder({
-    sink: { storePage: (kind, bytes) => opened.fingerprinters[kind].of(bytes) },
-    onPageBuilt: (reference, bytes) => logWriter?.add(reference, bytes),
-    onPageTaken: async (page, base) => {
-      const isCopy = trackLog !== undefined && base === trackLog.image && !trackLog.isDamaged(page);
-      if (isCopy) logWriter?.add(page);
-      else logWriter?.add(page, await base.load(page));
-    },
-  });
 }

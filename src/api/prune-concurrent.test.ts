@@ -6,7 +6,8 @@ import { randomBytes } from "node:crypto";
 import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { PASSPHRASE, containersOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { HELD_TAIL_BYTES, heldBackup } from "../../test/support/held-backup.ts";
+import { PASSPHRASE, another, containersOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import { coded } from "../media/volume.contract.ts";
 import type { Files } from "../platform/files.ts";
@@ -14,7 +15,6 @@ import { nodeFiles } from "../platform/node-files.ts";
 import { open } from "./api.ts";
 import {
   KIB,
-  another,
   assertWhole,
   contentsOf,
   elsewhere,
@@ -23,42 +23,6 @@ import {
   writeFiles,
   writerElsewhere,
 } from "./prune-harness.contract.ts";
-import type { Services } from "./services.ts";
-
-/** A backup that has read its content and does not commit before `release` is called. */
-interface HeldBackup {
-  readonly release: () => void;
-  readonly done: Promise<string>;
-}
-
-async function heldBackup(
-  t: TemporaryRepository,
-  content: Buffer,
-  changes: Partial<Services> = {},
-): Promise<HeldBackup & AsyncDisposable> {
-  let release = (): void => undefined;
-  const released = new Promise<void>((resolve) => (release = resolve));
-  let reached = (): void => undefined;
-  const hasRead = new Promise<void>((resolve) => (reached = resolve));
-  const readCommand: Services["readCommand"] = () => ({
-    output: (async function* () {
-      yield content;
-      // Content is handed on in windows: this makes sure that all of it has been looked up.
-      yield Buffer.alloc(32 * 1024 * KIB);
-      reached();
-      await released;
-    })(),
-    ended: Promise.resolve(0),
-    kill: () => undefined,
-  });
-  const other = await another(t, { readCommand, ...changes });
-  const done = other
-    .backup({ command: { arguments: ["x"], fileName: "dump" }, source: "held" })
-    .then(({ imageId }) => imageId ?? "");
-  done.catch(() => undefined);
-  await Promise.race([hasRead, done]);
-  return { release, done, [Symbol.asyncDispose]: () => other.close() };
-}
 
 /** Leaves segments that no image needs any more. */
 async function backUpAndForget(t: TemporaryRepository, content: Buffer): Promise<void> {
@@ -69,7 +33,7 @@ async function backUpAndForget(t: TemporaryRepository, content: Buffer): Promise
 
 /** The image of a held backup is what that read, and the repository is whole. */
 async function assertHolds(t: TemporaryRepository, image: string, content: Buffer): Promise<void> {
-  const expected = Buffer.concat([content, Buffer.alloc(32 * 1024 * KIB)]).toString("base64");
+  const expected = Buffer.concat([content, Buffer.alloc(HELD_TAIL_BYTES)]).toString("base64");
   assert.ok((await contentsOf(t.repository, image)).get("/dump") === expected, "the image is what was backed up");
   await assertWhole(t.repository);
 }

@@ -7,10 +7,10 @@ import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { refusal } from "../../test/support/refusal.ts";
-import { containersOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { another, containersOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { Session } from "../repository/repository.ts";
-import { another, writerElsewhere } from "./prune-harness.contract.ts";
+import { writerElsewhere } from "./prune-harness.contract.ts";
 
 const CONTENT_BYTES = 600_000;
 

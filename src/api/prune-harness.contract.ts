@@ -5,12 +5,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PASSPHRASE } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
 import { repositoryLayout } from "../repository/layout.ts";
 import { startSession } from "../repository/repository.ts";
 import type { Session } from "../repository/repository.ts";
-import { open } from "./api.ts";
 import type { Services } from "./services.ts";
 import type { Repository } from "./types.ts";
 
@@ -39,12 +37,6 @@ export function writeFiles(directory: string, count: number, bytes = 40 * KIB): 
 export function forget({ path }: TemporaryRepository, image: string | undefined): void {
   assert.ok(image !== undefined);
   rmSync(join(path, "volumes/main/images", image));
-}
-
-/** The same repository, opened by another process as it were. */
-export function another(t: TemporaryRepository, changes: Partial<Services> = {}): Promise<Repository> {
-  const options = { repository: t.path, passphrase: () => PASSPHRASE, threads: 2, cacheDirectory: t.cache };
-  return open({ ...t.services, ...changes }, options);
 }
 
 /** Another machine: whether what runs there is alive, nobody here can say. */

@@ -5,9 +5,9 @@ import { appendFileSync, cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { failingFiles } from "../../test/support/failing-files.ts";
-import { temporaryRepository } from "../../test/support/temporary-repository.ts";
+import { another, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import { HoldfastError } from "../base/errors.ts";
-import { another, contentsOf, forget, writeFiles } from "./prune-harness.contract.ts";
+import { contentsOf, forget, writeFiles } from "./prune-harness.contract.ts";
 
 test("interrupted at any call that changes the disk, everything is whole and the next collection finishes the work", async () => {
   await using made = await temporaryRepository();

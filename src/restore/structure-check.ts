@@ -10,8 +10,10 @@ import { CONTAINER_TRAILER_BYTES, decodeContainerTrailer } from "../formats/cont
 import { decodeListIndex, decodeListLeaf } from "../formats/segment-list.ts";
 import type { SegmentReference } from "../formats/segment-reference.ts";
 import type { ContainerName, Volume, VolumeId } from "../media/volume.ts";
+import { containerKey } from "../repository/repository.ts";
 import type { EntryTreeRoot, PageKind, PageSource } from "../repository/repository.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
+import type { ContainerPlace } from "./container-report.ts";
 import { FingerprintSet } from "./fingerprint-set.ts";
 import type { SegmentLookup } from "./parts.ts";
 import { shownPath } from "./report.ts";
@@ -82,6 +84,24 @@ export class StructureCheck {
         `${problem.text}; ${needed.segments} segments are needed from it`,
         problem.code,
       );
+    }
+  }
+
+  /**
+   * Whether the others that the index names are there too: one that is not has been lost, though nobody misses it. `present`: the keys
+   * of containers that need not be looked for.
+   */
+  async checkOthers(named: Iterable<ContainerPlace>, present: ReadonlySet<string>): Promise<void> {
+    const told = new Set(this.#needed.map((_, number) => keyOf(this.#places.containerAt(number))));
+    for (const place of named) {
+      const key = keyOf(place);
+      if (present.has(key) || told.has(key)) continue;
+      told.add(key);
+      await this.#parts.turn();
+      const problem = await this.#problemOf(place.volumeId, place.container, { segments: 0, end: 0 });
+      if (problem === undefined) continue;
+      const text = `${problem.text}; nothing is needed from it that is not in other containers too`;
+      this.#parts.onDamage(`container ${place.container}`, text, problem.code);
     }
   }
 
@@ -209,4 +229,8 @@ export class StructureCheck {
     if (!(error instanceof HoldfastError) || error.code === "INTERRUPTED") throw error;
     this.#parts.onDamage(what, `${about}: ${error.message}`, error.code);
   }
+}
+
+export function keyOf({ volumeId, container }: ContainerPlace): string {
+  return containerKey(volumeId, container);
 }

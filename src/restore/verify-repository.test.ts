@@ -19,6 +19,7 @@ import { CONTAINER_METADATA } from "../formats/container.ts";
 import { SimulatedFiles } from "../platform/simulated-files.ts";
 import type { ContainerName, Volume } from "../media/volume.ts";
 import type { ContainerContents, LocationBuffer, SegmentLocation } from "../repository/repository.ts";
+import type { ContainerPlace } from "./container-report.ts";
 import { ContainerVerifier, VerifyRun } from "./restore.ts";
 import type { SegmentLookup, VerifyOutcome, VerifyRunOptions } from "./restore.ts";
 import { ImageMaker, bodyOf } from "./restore-harness.contract.ts";
@@ -71,6 +72,10 @@ class ContentsIndex implements SegmentLookup {
   } {
     const { volumeId, name } = this.#containers[container] as ContainerContents;
     return { volumeId, container: name };
+  }
+
+  containers(): ContainerPlace[] {
+    return this.#containers.map((_, container) => this.containerOf({ run: 0, container }));
   }
 
   findAll(fingerprint: Uint8Array): readonly SegmentLocation[] {
@@ -220,6 +225,19 @@ describe("verifying the structure", () => {
       ],
     );
     assert.match(outcome.damages[0]?.problem ?? "", /6 segments are needed from it$/);
+  });
+
+  test("names a container that is missing though no image needs it", async () => {
+    const place = await makePlace();
+    const [, , unneeded] = place.containers as [ContainerContents, ContainerContents, ContainerContents];
+    place.disk.remove(pathOf(unneeded.name));
+    assert.deepEqual((await verify(place)).damages, [
+      {
+        what: `container ${unneeded.name}`,
+        problem: 'it does not exist on volume "main"; nothing is needed from it that is not in other containers too',
+        code: "SEGMENT_MISSING",
+      },
+    ]);
   });
 
   test("names pages that cannot be read and goes on with the others", async () => {

@@ -6,7 +6,7 @@ import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
 import { describeDamage, readContainers, resultOf, verificationInterrupted } from "./container-pass.ts";
 import type { ContainerPlace } from "./container-report.ts";
 import type { RestoreThread, SegmentLookup } from "./parts.ts";
-import { StructureCheck } from "./structure-check.ts";
+import { StructureCheck, keyOf } from "./structure-check.ts";
 
 /** Remembers when containers were verified; losing it costs time. */
 export interface ContainerAges {
@@ -18,7 +18,7 @@ export interface ContainerAges {
 
 export interface VerifyParts {
   readonly source: PageSource;
-  readonly index: SegmentLookup;
+  readonly index: SegmentLookup & { containers(): Iterable<ContainerPlace> };
   readonly volumes: readonly Volume[];
   /** Each with a ContainerVerifier behind it; not used when no data is read. */
   readonly threads: readonly RestoreThread[];
@@ -100,7 +100,7 @@ export class VerifyRun {
     reading.catch(() => undefined);
     let check: StructureCheck;
     try {
-      check = await this.#checkStructure(options, { onDamage: listener(damages.images), onTransient });
+      check = await this.#checkStructure(options, all, { onDamage: listener(damages.images), onTransient });
     } catch (error) {
       stop.abort();
       await reading.catch(() => undefined);
@@ -120,7 +120,11 @@ export class VerifyRun {
     };
   }
 
-  async #checkStructure({ images, onProgress, signal }: VerifyRunOptions, listeners: Listeners): Promise<StructureCheck> {
+  async #checkStructure(
+    { images, onProgress, signal }: VerifyRunOptions,
+    all: readonly ContainerPlace[],
+    listeners: Listeners,
+  ): Promise<StructureCheck> {
     const { source, index, volumes } = this.#parts;
     let untilTurn = PAGES_PER_TURN;
     const turn = async (): Promise<void> => {
@@ -143,6 +147,7 @@ export class VerifyRun {
       await check.checkImage(id, root);
     }
     await check.checkContainers();
+    await check.checkOthers(index.containers(), new Set(all.map(keyOf)));
     onProgress?.({ phase: "images", done: images.length, total: images.length });
     return check;
   }

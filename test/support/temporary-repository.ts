@@ -62,6 +62,12 @@ async function openIn(directory: string, changes: Partial<Services>, threads: nu
   };
 }
 
+/** The same repository, opened by another process as it were. */
+export function another(t: TemporaryRepository, changes: Partial<Services> = {}): Promise<Repository> {
+  const options = { repository: t.path, passphrase: () => PASSPHRASE, threads: 2, cacheDirectory: t.cache };
+  return open({ ...t.services, ...changes }, options);
+}
+
 /** The files of all containers, sorted. What is not finished lies beside their directories and is none. */
 export function containersOf({ path }: TemporaryRepository): string[] {
   const root = join(path, "volumes", "main", "containers");

@@ -101,7 +101,7 @@ export async function examineContainers(
   return { ...outcome, missing: [...missing].sort() };
 }
 
-/** What each damaged container held: as it says itself, or as the index has it. */
+/** What each damaged container held: as it says itself, or as the index has it. REPOSITORY_READ_FAILED, PERMISSION_DENIED when that cannot be read. */
 export async function contentsOfDamaged(
   opened: Opened,
   damaged: readonly DamagedContainer[],
@@ -115,11 +115,20 @@ export async function contentsOfDamaged(
     else contents.set(container, directory);
   }
   const wanted = unreadable.map(({ volume, name }) => ({ volumeId: volume.id, container: name }));
-  for (const known of contentsKnownToIndex(opened.indexLocation, wanted)) {
+  for (const known of knownToIndex(opened, wanted)) {
     const container = unreadable.find(({ volume, name }) => volume.id === known.volumeId && name === known.name);
     if (container !== undefined) contents.set(container, known);
   }
   return contents;
+}
+
+function knownToIndex(opened: Opened, wanted: readonly { readonly volumeId: VolumeId; readonly container: ContainerName }[]) {
+  try {
+    return contentsKnownToIndex(opened.indexLocation, wanted);
+  } catch (error) {
+    const [first] = wanted;
+    throw outOfReach(error, `what container ${first?.container} held stands only in the index`);
+  }
 }
 
 function openIndexLeniently(opened: Opened): {
@@ -152,19 +161,26 @@ function requireVolumes(
 }
 
 /** A container that gives nothing at all is more likely out of reach than damaged, and so may be all the others. */
-async function requireSomeReading({ volume, name }: DamagedContainer): Promise<void> {
+export async function requireSomeReading({ volume, name }: DamagedContainer): Promise<void> {
   try {
     await volume.readContainer(name, 0, 1);
   } catch (error) {
-    if (!hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED")) return;
-    throw new HoldfastError(error.code, {
-      message: `Cannot repair: not a byte of container ${name} can be read: ${error.message}`,
-      retry: "later",
-      context: { container: name, volume: volume.id },
-      hint: "Look at the disk, the mount and the permissions. If this one file is beyond rescue, move it away. Nothing was changed.",
-      cause: error,
-    });
+    if (hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED")) {
+      throw outOfReach(error, `not a byte of container ${name} can be read`);
+    }
   }
+}
+
+/** What the system cannot read may be whole: a failure of the disk or the mount ends the repair before anything is given up. */
+function outOfReach(error: unknown, problem: string): unknown {
+  if (!hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED")) return error;
+  return new HoldfastError(error.code, {
+    message: `Cannot repair: ${problem}: ${error.message}`,
+    retry: "later",
+    context: error.context,
+    hint: "Look at the disk, the mount and the permissions. If this one file is beyond rescue, move it away. No container was moved.",
+    cause: error,
+  });
 }
 
 /** A repair verifies as much as a verification does. */

@@ -10,7 +10,7 @@ import type { CentralIndex, ContainerContents, SalvagedContainer } from "../repo
 import { asJob } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
 import { rebuildIndexFrom } from "./rebuild-index.ts";
-import { contentsOfDamaged, examineContainers } from "./repair-containers.ts";
+import { contentsOfDamaged, examineContainers, requireSomeReading } from "./repair-containers.ts";
 import type { ContainersFound, DamagedContainer } from "./repair-containers.ts";
 import { findLosses, lossesPlace } from "./repair-losses.ts";
 import { repairDirectories, repairRecords } from "./repair-records.ts";
@@ -126,6 +126,8 @@ async function salvageContainers(
       const outcome = await salvage.save(container.volume, container.name, known);
       salvaged.push({ container, outcome, contents: known });
     }
+    // If the disk went away meanwhile, what seemed lost may be whole.
+    for (const container of found.damaged) await requireSomeReading(container);
     await salvage.flush();
     if (session !== undefined) await addToIndex(opened, written, session);
     return salvaged;

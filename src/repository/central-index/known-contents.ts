@@ -1,7 +1,7 @@
 // What the index says of some containers, in the form in which they say it themselves: for containers whose own
-// directory cannot be read. Every run is asked that can be read, and of a damaged one every page that can be.
+// directory cannot be read. Every run is asked, and of a damaged one every page that is whole.
 
-import { HoldfastError } from "../../base/errors.ts";
+import { hasCode, isDamage } from "../../base/errors.ts";
 import { hexOf, viewOf } from "../../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../../base/fingerprint.ts";
 import { BLOCK_IDENTITY_BYTES } from "../../formats/block.ts";
@@ -32,14 +32,14 @@ type KnownBlocks = Map<number, KnownBlock>;
 
 /**
  * For each of `wanted` of which the index knows anything, the blocks whose segments it knows all. Holds in memory what it
- * returns, about 150 bytes a segment while it gathers.
+ * returns, about 150 bytes a segment while it gathers. Throws when the system cannot read a run: that may be the one that knows.
  */
 export function contentsKnownToIndex(location: IndexLocation, wanted: readonly ContainerPlace[]): readonly ContainerContents[] {
   const known = new Map<string, { readonly place: ContainerPlace; readonly blocks: KnownBlocks }>();
   for (const place of wanted) known.set(`${place.volumeId}${place.container}`, { place, blocks: new Map() });
   if (known.size === 0) return [];
   for (const name of listRuns(location.files, location.directory)) {
-    const reader = leniently(() => RunReader.open(location, name));
+    const reader = unlessDamaged(() => RunReader.open(location, name));
     if (reader === undefined) continue;
     try {
       gather(reader, (record) => known.get(hexOf(record))?.blocks);
@@ -84,7 +84,7 @@ function gather(reader: RunReader, blocksOf: (container: Uint8Array) => KnownBlo
   });
 }
 
-/** Passes by the pages that cannot be read. */
+/** Passes by the pages that are damaged. */
 function eachRecord(
   reader: RunReader,
   name: SectionName,
@@ -93,19 +93,22 @@ function eachRecord(
 ): void {
   const section = reader.section(name);
   for (let page = 0; page < section.pages; page++) {
-    const bytes = leniently(() => reader.readPage(section, page));
+    const bytes = unlessDamaged(() => reader.readPage(section, page));
     if (bytes === undefined) continue;
     const first = page * section.recordsPerPage;
     for (let at = 0; at + recordBytes <= bytes.length; at += recordBytes) use(bytes, at, first + at / recordBytes);
   }
 }
 
-function leniently<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof HoldfastError) return undefined;
-    throw error;
+/** What the system cannot read is tried once more. */
+function unlessDamaged<T>(read: () => T): T | undefined {
+  for (let isLast = false; ; isLast = true) {
+    try {
+      return read();
+    } catch (error) {
+      if (isDamage(error)) return undefined;
+      if (isLast || !hasCode(error, "REPOSITORY_READ_FAILED")) throw error;
+    }
   }
 }
 

@@ -15,6 +15,8 @@ export interface DamagedContainer {
   readonly volume: DirectoryVolume;
   readonly name: ContainerName;
   readonly problem: string;
+  /** Whether the system gave all its bytes, whatever they were. */
+  readonly isReadable: boolean;
 }
 
 export interface ContainersFound {
@@ -42,7 +44,7 @@ export async function examineContainers(
   condemned: ContainerSet,
 ): Promise<ContainersFound> {
   const { repository } = opened;
-  const { index, indexProblem } = openIndexLeniently(opened);
+  const { index, indexProblem } = openIndexUnlessDamaged(opened);
   // The index first: a container is published before the run that names it.
   const isCondemned = ({ volumeId, container }: ContainerReference): boolean => condemned.has(containerKey(volumeId, container));
   const namedBy = (from: CentralIndex): ContainerReference[] => [...from.containers()].filter((one) => !isCondemned(one));
@@ -88,7 +90,8 @@ export async function examineContainers(
       // Removed since it was listed: whoever did that knew why.
       else if (result === "damaged" && volume !== undefined) {
         const more = report.damages.length > 1 ? `, and ${report.damages.length - 1} more` : "";
-        damaged.push({ volume, name: container, problem: `${describeDamage(worst)}${more}` });
+        const isReadable = !report.damages.some(({ code }) => code === "REPOSITORY_READ_FAILED" || code === "PERMISSION_DENIED");
+        damaged.push({ volume, name: container, problem: `${describeDamage(worst)}${more}`, isReadable });
       }
       options.onProgress?.({ phase: "containers", done: ++done, total: places.length });
     },
@@ -110,7 +113,7 @@ export async function contentsOfDamaged(
   const contents = new Map<DamagedContainer, ContainerContents>();
   const unreadable: DamagedContainer[] = [];
   for (const container of damaged) {
-    const directory = await salvage.directoryOf(container.volume, container.name);
+    const directory = await withinReach(container, () => salvage.directoryOf(container));
     if (directory === undefined) unreadable.push(container);
     else contents.set(container, directory);
   }
@@ -122,25 +125,31 @@ export async function contentsOfDamaged(
   return contents;
 }
 
-function knownToIndex(opened: Opened, wanted: readonly { readonly volumeId: VolumeId; readonly container: ContainerName }[]) {
+function knownToIndex(
+  opened: Opened,
+  wanted: readonly { readonly volumeId: VolumeId; readonly container: ContainerName }[],
+): readonly ContainerContents[] {
   try {
     return contentsKnownToIndex(opened.indexLocation, wanted);
   } catch (error) {
-    const [first] = wanted;
-    throw outOfReach(error, `what container ${first?.container} held stands only in the index`);
+    throw outOfReach(error, "the index cannot be read", INDEX_BEYOND_RESCUE);
   }
 }
 
-function openIndexLeniently(opened: Opened): {
+/** What the system keeps from us is tried once more. */
+function openIndexUnlessDamaged(opened: Opened): {
   readonly index: CentralIndex | undefined;
   readonly indexProblem: string | undefined;
 } {
-  try {
-    opened.index.refresh();
-    return { index: opened.index, indexProblem: undefined };
-  } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
-    return { index: undefined, indexProblem: messageOf(error) };
+  for (let isLast = false; ; isLast = true) {
+    try {
+      opened.index.refresh();
+      return { index: opened.index, indexProblem: undefined };
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      if (!isOutOfReach(error)) return { index: undefined, indexProblem: messageOf(error) };
+      if (isLast) throw outOfReach(error, "the index cannot be read", INDEX_BEYOND_RESCUE);
+    }
   }
 }
 
@@ -161,24 +170,39 @@ function requireVolumes(
 }
 
 /** A container that gives nothing at all is more likely out of reach than damaged, and so may be all the others. */
-export async function requireSomeReading({ volume, name }: DamagedContainer): Promise<void> {
+async function requireSomeReading({ volume, name }: DamagedContainer): Promise<void> {
   try {
     await volume.readContainer(name, 0, 1);
   } catch (error) {
-    if (hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED")) {
-      throw outOfReach(error, `not a byte of container ${name} can be read`);
-    }
+    if (isOutOfReach(error)) throw outOfReach(error, `not a byte of container ${name} can be read`, CONTAINER_BEYOND_RESCUE);
   }
 }
 
+/** For what reads a container that has been looked at. */
+export async function withinReach<T>({ name }: DamagedContainer, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw outOfReach(error, `container ${name} could be read a moment ago`, CONTAINER_BEYOND_RESCUE);
+  }
+}
+
+const CONTAINER_BEYOND_RESCUE = "If this one container is beyond rescue, move it away.";
+const INDEX_BEYOND_RESCUE =
+  "If this one run of the index is beyond rescue, move it away: what it alone knows of damaged containers is then lost.";
+
+function isOutOfReach(error: unknown): error is HoldfastError {
+  return hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED");
+}
+
 /** What the system cannot read may be whole: a failure of the disk or the mount ends the repair before anything is given up. */
-function outOfReach(error: unknown, problem: string): unknown {
-  if (!hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED")) return error;
+function outOfReach(error: unknown, problem: string, hint: string): unknown {
+  if (!isOutOfReach(error)) return error;
   return new HoldfastError(error.code, {
     message: `Cannot repair: ${problem}: ${error.message}`,
     retry: "later",
     context: error.context,
-    hint: "Look at the disk, the mount and the permissions. If this one file is beyond rescue, move it away. No container was moved.",
+    hint: `Look at the disk, the mount and the permissions. ${hint} No container was moved.`,
     cause: error,
   });
 }

@@ -1,7 +1,7 @@
 // A disk that begins to fail while a repair is at work: what the system cannot read is not damaged for that, and must not be given up.
 
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { noise } from "../../test/support/noise.ts";
@@ -18,11 +18,16 @@ async function withoutTrailer(t: TemporaryRepository): Promise<string> {
   writeFileSync(join(t.source, "file"), CONTENT);
   await t.backUp();
   const container = containersOf(t).find((path) => kindOf(path) === "data") ?? "";
-  const bytes = readFileSync(container);
-  bytes[bytes.length - 1]! ^= 1;
-  chmodSync(container, 0o600);
-  writeFileSync(container, bytes);
+  flip(container, -1);
   return container;
+}
+
+/** A bit of the byte at `offset`, counted from the end when it is negative. */
+function flip(path: string, offset: number): void {
+  const bytes = readFileSync(path);
+  bytes[(offset + bytes.length) % bytes.length]! ^= 1;
+  chmodSync(path, 0o600);
+  writeFileSync(path, bytes);
 }
 
 /** Repairs on a disk whose files of this directory cannot be read, so many times, once all containers have been looked at, or from a later moment on. */
@@ -65,15 +70,17 @@ test("a run of the index that can be read at the second attempt serves the repai
   assert.deepEqual([lossCount, damagedContainers.length, savedSegments > 0], [0, 1, true]);
 });
 
-for (const [directory, from] of [
-  ["index", "containers"],
-  ["volumes/main/containers", "containers"],
-  ["volumes/main/containers", "salvage"],
+for (const [directory, from, count] of [
+  ["index", "containers", Infinity],
+  ["volumes/main/containers", "containers", Infinity],
+  ["volumes/main/containers", "salvage", Infinity],
+  // Both attempts to read the first block; afterwards the disk works again.
+  ["volumes/main/containers", "salvage", 2],
 ] as const) {
-  test(`a repair that cannot read ${directory} any more, from phase ${from} on, moves no container away and can be repeated`, async () => {
+  test(`a repair that cannot read ${directory} any more, from phase ${from} on ${count} times, moves no container away and can be repeated`, async () => {
     await using t = await temporaryRepository({}, 1);
     const container = await withoutTrailer(t);
-    const { code, message, hint = "" } = await refusal(repairWithFailure(t, directory, Infinity, from));
+    const { code, message, hint = "" } = await refusal(repairWithFailure(t, directory, count, from));
     assert.equal(code, "REPOSITORY_READ_FAILED");
     assert.match(message, /^Cannot repair: /);
     assert.match(hint, /No container was moved/);
@@ -81,3 +88,31 @@ for (const [directory, from] of [
     await assertNothingIsLost(t);
   });
 }
+
+test("a repair that cannot read the index when it begins changes nothing", async () => {
+  await using t = await temporaryRepository({}, 1);
+  await withoutTrailer(t);
+  const disk = unreadableFiles();
+  const failing = await t.reopen({ files: disk.files });
+  disk.begin((path) => path.startsWith(join(t.path, "index")), Infinity);
+  const { code, message } = await refusal(failing.repository.repair());
+  assert.deepEqual([code, message.startsWith("Cannot repair: the index cannot be read: ")], ["REPOSITORY_READ_FAILED", true]);
+  await failing.repository.close();
+  await assertNothingIsLost(t);
+});
+
+test("a run of the index with another version is damaged like any other: what the others know is saved", async () => {
+  await using t = await temporaryRepository({}, 1);
+  const runsOf = (): string[] => readdirSync(join(t.path, "index"));
+  await withoutTrailer(t);
+  const before = runsOf();
+  writeFileSync(join(t.source, "another"), noise(2, 200_000));
+  await t.backUp();
+  const added = runsOf().find((name) => !before.includes(name)) ?? "";
+  assert.deepEqual(runsOf().toSorted(), [...before, added].toSorted(), "each backup has a run of its own");
+  flip(join(t.path, "index", added), 8);
+  await using broken = await t.reopen();
+  const { lossCount, damagedContainers, indexProblem } = await broken.repository.repair();
+  assert.deepEqual([lossCount, damagedContainers.map(({ isKnown }) => isKnown)], [0, [true]]);
+  assert.match(indexProblem ?? "", /version/);
+});

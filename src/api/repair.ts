@@ -10,7 +10,7 @@ import type { CentralIndex, ContainerContents, SalvagedContainer } from "../repo
 import { asJob } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
 import { rebuildIndexFrom } from "./rebuild-index.ts";
-import { contentsOfDamaged, examineContainers, requireSomeReading } from "./repair-containers.ts";
+import { contentsOfDamaged, examineContainers, withinReach } from "./repair-containers.ts";
 import type { ContainersFound, DamagedContainer } from "./repair-containers.ts";
 import { findLosses, lossesPlace } from "./repair-losses.ts";
 import { repairDirectories, repairRecords } from "./repair-records.ts";
@@ -25,7 +25,7 @@ const VOLUME_ID_DIGITS = 32;
 
 /**
  * Never stops at damage. VOLUME_UNAVAILABLE, REPOSITORY_READ_FAILED and PERMISSION_DENIED when it cannot tell what is
- * damaged; then nothing was changed.
+ * damaged; then no container was moved.
  */
 export function runRepair(opened: Opened, options: RepairOptions): Promise<RepairReport> {
   if (options.dryRun === true) return rehearse(opened, options);
@@ -123,11 +123,9 @@ async function salvageContainers(
       if (options.signal?.aborted === true) throw interrupted();
       options.onProgress?.({ phase: "salvage", done: salvaged.length, total: found.damaged.length });
       const known = contents.get(container);
-      const outcome = await salvage.save(container.volume, container.name, known);
+      const outcome = await withinReach(container, () => salvage.save(container, known));
       salvaged.push({ container, outcome, contents: known });
     }
-    // If the disk went away meanwhile, what seemed lost may be whole.
-    for (const container of found.damaged) await requireSomeReading(container);
     await salvage.flush();
     if (session !== undefined) await addToIndex(opened, written, session);
     return salvaged;

@@ -1,5 +1,6 @@
 // The worker threads of one job: requests with numbers, answers in any order, a failure ends everything.
 
+import { assert } from "../base/assert.ts";
 import { releaseNow } from "../engine/engine.ts";
 import { startWorkers } from "../platform/threads.ts";
 import type { WorkerThread } from "../platform/threads.ts";
@@ -62,6 +63,7 @@ class Thread {
   #worker: StartedThread | undefined;
   #number = 0;
   #failure: Error | undefined;
+  #isStopped = false;
 
   constructor(start: () => StartedThread, onContainer: (container: PublishedContainer) => void) {
     this.#start = start;
@@ -105,6 +107,7 @@ class Thread {
   }
 
   #request(post: (number: number) => void): Promise<Uint8Array> {
+    assert(!this.#isStopped, "a thread that was stopped is asked for nothing more");
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       const number = this.#number++;
@@ -114,6 +117,7 @@ class Thread {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#worker?.stop();
   }
 }

@@ -55,7 +55,12 @@ export class TrackLogStore {
   commit(writer: TrackLogWriter, imageId: string, committedAtMs: number): void {
     const name = `${String(committedAtMs).padStart(16, "0")}.track`;
     writer.commit(imageId, `${this.#directory}/${name}`);
-    for (const old of this.#names().slice(GENERATIONS)) this.#place.files.remove(`${this.#directory}/${old}`);
+    try {
+      for (const old of this.#names().slice(GENERATIONS)) this.#place.files.remove(`${this.#directory}/${old}`);
+    } catch (error) {
+      // It takes some space until the next commit.
+      if (!(error instanceof HoldfastError)) throw error;
+    }
   }
 
   /** Newest first. */

@@ -3,7 +3,7 @@
 // cannot be read, from the index.
 
 import { equalBytes } from "../base/bytes.ts";
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, hasCode } from "../base/errors.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";
 import { BlockCompressor, BlockIdentifier, BlockSealer, decompressBlock } from "../engine/engine.ts";
 import type { CompressedBlock, Fingerprinter, LoadBlake } from "../engine/engine.ts";
@@ -30,6 +30,13 @@ export interface SalvageParts {
   readonly isSafe: (fingerprint: Uint8Array) => boolean;
   /** Hears of each new container when it is durable. */
   readonly onContainer: (contents: ContainerContents) => void;
+}
+
+export interface ContainerToSave {
+  readonly volume: Volume;
+  readonly name: ContainerName;
+  /** Whether the system gave all its bytes when it was looked at, whatever they were. */
+  readonly isReadable: boolean;
 }
 
 export interface SalvagedContainer {
@@ -77,13 +84,16 @@ export class Salvage {
     this.#reader = new ContainerReader({ repositoryId, sealer: this.#sealer });
   }
 
-  /** What the container says of itself; undefined when it cannot be asked. */
-  async directoryOf(volume: Volume, name: ContainerName): Promise<ContainerContents | undefined> {
-    return twice(() => this.#reader.readDirectory(volume, name));
+  /** What the container says of itself; undefined when it cannot be asked. Throws as `save` does. */
+  async directoryOf({ volume, name, isReadable }: ContainerToSave): Promise<ContainerContents | undefined> {
+    return twice(isReadable, () => this.#reader.readDirectory(volume, name));
   }
 
-  /** Saves what can be read. `contents` is what the container held, as far as anybody knows. */
-  async save(volume: Volume, name: ContainerName, contents: ContainerContents | undefined): Promise<SalvagedContainer> {
+  /**
+   * Saves what can be read. `contents` is what the container held, as far as anybody knows. REPOSITORY_READ_FAILED or PERMISSION_DENIED
+   * when a container cannot be read that could be before.
+   */
+  async save(container: ContainerToSave, contents: ContainerContents | undefined): Promise<SalvagedContainer> {
     const readable: string[] = [];
     const isKnown = contents !== undefined;
     const outcome = { savedSegments: 0, savedBytes: 0, safeSegments: 0, lostSegments: 0, isKnown, readable };
@@ -94,7 +104,7 @@ export class Salvage {
         outcome.safeSegments += count;
         continue;
       }
-      const opened = await twice(() => this.#open(volume, name, block));
+      const opened = await twice(container.isReadable, () => this.#open(container, block));
       if (opened === undefined) {
         outcome.lostSegments += count;
         continue;
@@ -125,7 +135,7 @@ export class Salvage {
     return true;
   }
 
-  async #open(volume: Volume, name: ContainerName, block: Block): Promise<OpenedBlock> {
+  async #open({ volume, name }: ContainerToSave, block: Block): Promise<OpenedBlock> {
     const { identity, fingerprints, lengths, offset, storedLength } = block;
     if (!equalBytes(this.#identifier.identityOf(fingerprints, lengths, 0, lengths.length), identity)) {
       throw new HoldfastError("REPOSITORY_DAMAGED", { message: "the block is not made of the segments it is said to hold" });
@@ -221,14 +231,19 @@ function* blocksOf({ blocks, segments }: ContainerContents): Generator<Block> {
   }
 }
 
-/** A read that fails once may succeed the second time; undefined when both fail. */
-async function twice<T>(read: () => Promise<T>): Promise<T | undefined> {
-  for (let attempt = 0; attempt < 2; attempt++) {
+/**
+ * A read that fails once may succeed the second time; undefined when both fail. But what the system could read before and cannot now is
+ * not lost: then it throws.
+ */
+async function twice<T>(isReadable: boolean, read: () => Promise<T>): Promise<T | undefined> {
+  for (let isLast = false; ; isLast = true) {
     try {
       return await read();
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
+      if (!isLast) continue;
+      if (isReadable && hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED")) throw error;
+      return undefined;
     }
   }
-  return undefined;
 }

@@ -88,19 +88,19 @@ export class StructureCheck {
   }
 
   /**
-   * Whether the others that the index names are there too: one that is not has been lost, though nobody misses it. `present`: the keys
-   * of containers that need not be looked for.
+   * Whether the others that the index names are there too: one that is not has been lost, though perhaps nobody misses it. `present`:
+   * the keys of containers that need not be looked for. Of a volume that is not here, nobody knows.
    */
-  async checkOthers(named: Iterable<ContainerPlace>, present: ReadonlySet<string>): Promise<void> {
+  async checkOthers(named: readonly ContainerPlace[], present: ReadonlySet<string>): Promise<void> {
     const told = new Set(this.#needed.map((_, number) => keyOf(this.#places.containerAt(number))));
     for (const place of named) {
       const key = keyOf(place);
-      if (present.has(key) || told.has(key)) continue;
+      if (present.has(key) || told.has(key) || !this.#parts.volumes.has(place.volumeId)) continue;
       told.add(key);
       await this.#parts.turn();
       const problem = await this.#problemOf(place.volumeId, place.container, { segments: 0, end: 0 });
       if (problem === undefined) continue;
-      const text = `${problem.text}; nothing is needed from it that is not in other containers too`;
+      const text = `${problem.text}; as far as images could be read, no content is needed from it alone`;
       this.#parts.onDamage(`container ${place.container}`, text, problem.code);
     }
   }

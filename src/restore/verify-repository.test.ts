@@ -234,7 +234,7 @@ describe("verifying the structure", () => {
     assert.deepEqual((await verify(place)).damages, [
       {
         what: `container ${unneeded.name}`,
-        problem: 'it does not exist on volume "main"; nothing is needed from it that is not in other containers too',
+        problem: 'it does not exist on volume "main"; as far as images could be read, no content is needed from it alone',
         code: "SEGMENT_MISSING",
       },
     ]);

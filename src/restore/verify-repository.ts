@@ -147,7 +147,7 @@ export class VerifyRun {
       await check.checkImage(id, root);
     }
     await check.checkContainers();
-    await check.checkOthers(index.containers(), new Set(all.map(keyOf)));
+    await check.checkOthers([...index.containers()], new Set(all.map(keyOf)));
     onProgress?.({ phase: "images", done: images.length, total: images.length });
     return check;
   }

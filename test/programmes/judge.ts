@@ -39,9 +39,10 @@ async function assertImages(repository: Repository, { acknowledged, mayRemain, s
     const whole = acknowledged.get(id) ?? mayRemain?.get(id) ?? source;
     const top = whole.keys().next().value ?? "";
     const found = await manifestOfImage(repository, id, top);
-    // The source may have been unreadable too. An image that says so lacks something, but what it has is right.
-    const isPart = !acknowledged.has(id) && record.unreadable.count > 0;
-    const expected = isPart ? new Map([...whole].filter(([path]) => found.has(path))) : whole;
+    // The source may have been unreadable too. What lies at or below a place of which the image says so may be missing.
+    const unreadable = acknowledged.has(id) ? [] : record.unreadable.items;
+    const mayLack = (path: string): boolean => unreadable.some((item) => path === item.path || path.startsWith(`${item.path}/`));
+    const expected = new Map([...whole].filter(([path]) => found.has(path) || !mayLack(path)));
     const difference = firstDifference(expected, found);
     assert.equal(difference, undefined, `${acknowledged.has(id) ? LOST : "an image is not what was backed up"}: ${difference}`);
   }

@@ -1,7 +1,7 @@
 // What the index says of some containers, in the form in which they say it themselves: for containers whose own
 // directory cannot be read. Every run is asked, and of a damaged one every page that is whole.
 
-import { hasCode, isDamage } from "../../base/errors.ts";
+import { HoldfastError, hasCode } from "../../base/errors.ts";
 import { hexOf, viewOf } from "../../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../../base/fingerprint.ts";
 import { BLOCK_IDENTITY_BYTES } from "../../formats/block.ts";
@@ -100,14 +100,15 @@ function eachRecord(
   }
 }
 
-/** What the system cannot read is tried once more. */
+/** What the system keeps from us is tried once more; anything else that is wrong with a run is damage. */
 function unlessDamaged<T>(read: () => T): T | undefined {
   for (let isLast = false; ; isLast = true) {
     try {
       return read();
     } catch (error) {
-      if (isDamage(error)) return undefined;
-      if (isLast || !hasCode(error, "REPOSITORY_READ_FAILED")) throw error;
+      if (!(error instanceof HoldfastError)) throw error;
+      if (!hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED")) return undefined;
+      if (isLast) throw error;
     }
   }
 }

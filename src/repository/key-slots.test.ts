@@ -155,6 +155,32 @@ test("a set-aside slot opens when two cut off removals left nothing else", async
   assert.equal(await opens(where, "next"), true);
 });
 
+test("a passphrase that is changed between the listing of the slots and the reading of them keeps nobody out", async () => {
+  class ChangingFiles extends SimulatedFiles {
+    beforeRead: (() => void) | undefined;
+
+    override read(path: string, limitBytes: number): Uint8Array | undefined {
+      const before = this.beforeRead;
+      this.beforeRead = undefined;
+      before?.();
+      return super.read(path, limitBytes);
+    }
+  }
+  const disk = new ChangingFiles();
+  const where = place(disk);
+  const old = await add(where, "old");
+  const added = await add(where, "new");
+  const [path, kept] = [`${layout.keys}/${added.id}`, `/kept/${added.id}`];
+  disk.makeDirectory("/kept");
+  disk.rename(path, kept);
+  disk.beforeRead = () => {
+    disk.rename(kept, path);
+    removeKeySlot(where, old.id);
+  };
+  assert.ok(await opens(where, "new"));
+  assert.equal(disk.beforeRead, undefined);
+});
+
 test("there are at most 32 slots", async () => {
   const where = place();
   for (let count = 0; count < KEY_SLOTS_LIMIT; count++) await add(where, `p${count}`);

@@ -32,6 +32,9 @@ export const KEY_SLOTS_LIMIT = 32;
 /** Two writers at once may exceed the limit; beyond this, slots are not tried, so that nobody can make opening endless. */
 const KEY_SLOTS_TRIED = 2 * KEY_SLOTS_LIMIT;
 
+/** Every attempt that fails means that somebody removed a slot meanwhile. */
+const LISTING_ATTEMPTS = 100;
+
 const SLOT_NAME = /^[0-9a-f]{16}$/;
 const SET_ASIDE = /^\.removing-([0-9a-f]{16})$/;
 const SLOT_ID_BYTES = 8;
@@ -197,7 +200,15 @@ interface SlotsRead {
   readonly unusable: readonly UnusableKeySlot[];
 }
 
+/** Lists again when a slot went before it was read: a passphrase was changed, and the listing may not have the new slot. */
 function readSlots(place: KeySlotsPlace): SlotsRead {
+  for (let attempt = 1; ; attempt++) {
+    const { hasVanished, ...read } = readListedSlots(place);
+    if (!hasVanished || attempt === LISTING_ATTEMPTS) return read;
+  }
+}
+
+function readListedSlots(place: KeySlotsPlace): SlotsRead & { readonly hasVanished: boolean } {
   const names = place.files.list(place.layout.keys);
   if (names === undefined) {
     throw new HoldfastError("REPOSITORY_DAMAGED", {
@@ -210,11 +221,13 @@ function readSlots(place: KeySlotsPlace): SlotsRead {
   if (candidates.length === 0) candidates = names.filter((name) => SET_ASIDE.test(name));
   const readable: ReadableSlot[] = [];
   const unusable: UnusableKeySlot[] = [];
+  let hasVanished = false;
   for (const name of candidates.toSorted().slice(0, KEY_SLOTS_TRIED)) {
     const id = SET_ASIDE.exec(name)?.[1] ?? name;
     try {
       const slot = readSlot(place, name);
-      if (slot !== undefined) readable.push({ id, slot });
+      if (slot === undefined) hasVanished = true;
+      else readable.push({ id, slot });
     } catch (error) {
       // One bad slot must not hide the others.
       if (!(error instanceof HoldfastError)) throw error;
@@ -222,7 +235,7 @@ function readSlots(place: KeySlotsPlace): SlotsRead {
     }
   }
   readable.sort((a, b) => a.slot.createdAtMs - b.slot.createdAtMs);
-  return { readable, unusable };
+  return { readable, unusable, hasVanished };
 }
 
 /** Undefined when someone has removed it since it was listed. */

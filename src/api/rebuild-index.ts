@@ -1,7 +1,7 @@
 // The index and the catalog anew, from the containers and records on the volumes alone.
 
 import { rebuildCatalog } from "../catalog/catalog.ts";
-import { HoldfastError, hasCode } from "../base/errors.ts";
+import { HoldfastError, isKeptBack } from "../base/errors.ts";
 import type { ContainerName, VolumeId } from "../media/media.ts";
 import { beginLossEpoch, containerKey, listRuns, presentContainers, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents, ContainerSet } from "../repository/repository.ts";
@@ -95,11 +95,10 @@ async function* allContainers(
  * it, which would cut off every image that needs it.
  */
 function isOnlyUnreadable(error: HoldfastError, opened: Opened, volume: VolumeId, name: ContainerName): boolean {
-  const fromSystem = ["REPOSITORY_READ_FAILED", "PERMISSION_DENIED"] as const;
-  if (!hasCode(error, ...fromSystem)) return false;
+  if (!isKeptBack(error)) return false;
   try {
     return [...opened.index.containers()].some(({ volumeId, container }) => volumeId === volume && container === name);
   } catch (indexError) {
-    return hasCode(indexError, ...fromSystem);
+    return isKeptBack(indexError);
   }
 }

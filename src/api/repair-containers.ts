@@ -2,10 +2,10 @@
 // and what the damaged ones held.
 
 import type { CheckResult } from "../catalog/catalog.ts";
-import { HoldfastError, hasCode, messageOf } from "../base/errors.ts";
-import type { ContainerName, DirectoryVolume, VolumeId } from "../media/media.ts";
+import { HoldfastError, isKeptBack, messageOf } from "../base/errors.ts";
+import type { ContainerName, DirectoryVolume } from "../media/media.ts";
 import { containerKey, contentsKnownToIndex } from "../repository/repository.ts";
-import type { CentralIndex, ContainerContents, ContainerSet, Salvage } from "../repository/repository.ts";
+import type { CentralIndex, ContainerContents, ContainerReference, ContainerSet, Salvage } from "../repository/repository.ts";
 import { describeDamage, readContainers, resultOf } from "../restore/restore.ts";
 import type { Opened } from "./opened.ts";
 import type { Damage, RepairOptions } from "./types.ts";
@@ -32,11 +32,6 @@ export interface ContainersFound {
   readonly indexProblem: string | undefined;
 }
 
-interface ContainerReference {
-  readonly volumeId: string;
-  readonly container: string;
-}
-
 /** Reads all but what is condemned: that goes at any moment, and nothing may come back under its name. VOLUME_UNAVAILABLE, REPOSITORY_READ_FAILED or PERMISSION_DENIED when what is there cannot be told from what is not. */
 export async function examineContainers(
   opened: Opened,
@@ -51,7 +46,7 @@ export async function examineContainers(
   const known = index === undefined ? [] : namedBy(index);
   requireVolumes(opened, known);
   const volumes = new Map(repository.volumes.map((volume) => [volume.id, volume]));
-  const places: { readonly volumeId: VolumeId; readonly container: ContainerName }[] = [];
+  const places: ContainerReference[] = [];
   for (const volume of repository.volumes) {
     const names = await volume.listContainers();
     places.push(...names.map((container) => ({ volumeId: volume.id, container })).filter((place) => !isCondemned(place)));
@@ -125,10 +120,7 @@ export async function contentsOfDamaged(
   return contents;
 }
 
-function knownToIndex(
-  opened: Opened,
-  wanted: readonly { readonly volumeId: VolumeId; readonly container: ContainerName }[],
-): readonly ContainerContents[] {
+function knownToIndex(opened: Opened, wanted: readonly ContainerReference[]): readonly ContainerContents[] {
   try {
     return contentsKnownToIndex(opened.indexLocation, wanted);
   } catch (error) {
@@ -147,7 +139,7 @@ function openIndexUnlessDamaged(opened: Opened): {
       return { index: opened.index, indexProblem: undefined };
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
-      if (!isOutOfReach(error)) return { index: undefined, indexProblem: messageOf(error) };
+      if (!isKeptBack(error)) return { index: undefined, indexProblem: messageOf(error) };
       if (isLast) throw outOfReach(error, "the index cannot be read", INDEX_BEYOND_RESCUE);
     }
   }
@@ -174,7 +166,7 @@ async function requireSomeReading({ volume, name }: DamagedContainer): Promise<v
   try {
     await volume.readContainer(name, 0, 1);
   } catch (error) {
-    if (isOutOfReach(error)) throw outOfReach(error, `not a byte of container ${name} can be read`, CONTAINER_BEYOND_RESCUE);
+    if (isKeptBack(error)) throw outOfReach(error, `not a byte of container ${name} can be read`, CONTAINER_BEYOND_RESCUE);
   }
 }
 
@@ -191,13 +183,9 @@ const CONTAINER_BEYOND_RESCUE = "If this one container is beyond rescue, move it
 const INDEX_BEYOND_RESCUE =
   "If this one run of the index is beyond rescue, move it away: what it alone knows of damaged containers is then lost.";
 
-function isOutOfReach(error: unknown): error is HoldfastError {
-  return hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED");
-}
-
 /** What the system cannot read may be whole: a failure of the disk or the mount ends the repair before anything is given up. */
 function outOfReach(error: unknown, problem: string, hint: string): unknown {
-  if (!isOutOfReach(error)) return error;
+  if (!isKeptBack(error)) return error;
   return new HoldfastError(error.code, {
     message: `Cannot repair: ${problem}: ${error.message}`,
     retry: "later",

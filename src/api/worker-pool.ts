@@ -18,8 +18,8 @@ interface Waiting {
 type StartedThread = WorkerThread<WorkerRequest, WorkerReply>;
 
 /**
- * Threads that are started before anybody knows what they are to do: while the passphrase becomes a key, which keeps one processor
- * busy and the others waiting.
+ * Threads that are started before anybody knows what they are to do: while the passphrase becomes a key, which takes its time whatever
+ * else is done meanwhile.
  */
 export class SpareThreads {
   readonly #services: Services;

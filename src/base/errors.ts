@@ -88,6 +88,11 @@ export function isDamage(error: unknown): error is HoldfastError {
   );
 }
 
+/** Whether the system did not give stored bytes: they may be whole, and come at another time. */
+export function isKeptBack(error: unknown): error is HoldfastError {
+  return hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED");
+}
+
 /** Whatever was thrown, as an error that can be thrown again. */
 export function errorFrom(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });

@@ -21,6 +21,7 @@ export {
 } from "./central-index.ts";
 export type {
   ContainerContents,
+  ContainerReference,
   ContainerSet,
   IndexLocation,
   SegmentLocation,

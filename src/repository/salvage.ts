@@ -3,7 +3,7 @@
 // cannot be read, from the index.
 
 import { equalBytes } from "../base/bytes.ts";
-import { HoldfastError, hasCode } from "../base/errors.ts";
+import { HoldfastError, isKeptBack } from "../base/errors.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";
 import { BlockCompressor, BlockIdentifier, BlockSealer, decompressBlock } from "../engine/engine.ts";
 import type { CompressedBlock, Fingerprinter, LoadBlake } from "../engine/engine.ts";
@@ -242,7 +242,7 @@ async function twice<T>(isReadable: boolean, read: () => Promise<T>): Promise<T 
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       if (!isLast) continue;
-      if (isReadable && hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED")) throw error;
+      if (isReadable && isKeptBack(error)) throw error;
       return undefined;
     }
   }

@@ -1,22 +1,17 @@
 // What the index says of some containers, in the form in which they say it themselves: for containers whose own
 // directory cannot be read. Every run is asked, and of a damaged one every page that is whole.
 
-import { HoldfastError, hasCode } from "../../base/errors.ts";
+import { HoldfastError, isKeptBack } from "../../base/errors.ts";
 import { hexOf, viewOf } from "../../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../../base/fingerprint.ts";
 import { BLOCK_IDENTITY_BYTES } from "../../formats/block.ts";
 import { BLOCK_RECORD_BYTES, CONTAINER_RECORD_BYTES, SEGMENT_RECORD_BYTES } from "../../formats/index-run.ts";
 import type { SectionName } from "../../formats/index-run.ts";
-import type { ContainerName, VolumeId } from "../../media/volume.ts";
 import type { ContainerContents } from "./container-contents.ts";
+import type { ContainerReference } from "./lookup.ts";
 import { listRuns } from "./run-directory.ts";
 import type { IndexLocation } from "./run-directory.ts";
 import { RunReader } from "./run-reader.ts";
-
-export interface ContainerPlace {
-  readonly volumeId: VolumeId;
-  readonly container: ContainerName;
-}
 
 interface KnownBlock {
   readonly offset: number;
@@ -34,8 +29,11 @@ type KnownBlocks = Map<number, KnownBlock>;
  * For each of `wanted` of which the index knows anything, the blocks whose segments it knows all. Holds in memory what it
  * returns, about 150 bytes a segment while it gathers. Throws when the system cannot read a run: that may be the one that knows.
  */
-export function contentsKnownToIndex(location: IndexLocation, wanted: readonly ContainerPlace[]): readonly ContainerContents[] {
-  const known = new Map<string, { readonly place: ContainerPlace; readonly blocks: KnownBlocks }>();
+export function contentsKnownToIndex(
+  location: IndexLocation,
+  wanted: readonly ContainerReference[],
+): readonly ContainerContents[] {
+  const known = new Map<string, { readonly place: ContainerReference; readonly blocks: KnownBlocks }>();
   for (const place of wanted) known.set(`${place.volumeId}${place.container}`, { place, blocks: new Map() });
   if (known.size === 0) return [];
   for (const name of listRuns(location.files, location.directory)) {
@@ -107,7 +105,7 @@ function unlessDamaged<T>(read: () => T): T | undefined {
       return read();
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
-      if (!hasCode(error, "REPOSITORY_READ_FAILED", "PERMISSION_DENIED")) return undefined;
+      if (!isKeptBack(error)) return undefined;
       if (isLast) throw error;
     }
   }
@@ -122,7 +120,7 @@ function isComplete({ plainLength, segments }: KnownBlock): boolean {
   return segments.size > 0 && end === plainLength;
 }
 
-function packed({ volumeId, container }: ContainerPlace, known: readonly KnownBlock[]): ContainerContents {
+function packed({ volumeId, container }: ContainerReference, known: readonly KnownBlock[]): ContainerContents {
   const inOrder = known.map((block) => [...block.segments].sort(([a], [b]) => a - b).map(([, segment]) => segment));
   const segments = inOrder.flat();
   const identities = new Uint8Array(known.length * BLOCK_IDENTITY_BYTES);

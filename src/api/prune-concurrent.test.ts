@@ -78,6 +78,35 @@ test("an index that is made anew while a collection waits still leads to what is
   await isWhole();
 });
 
+test("nothing is removed while an index is made anew that began before the release; one that begins later takes in nothing of it", async () => {
+  await using t = await temporaryRepository();
+  const [first, second] = await threeImages(t);
+  forget(t, first);
+  forget(t, second);
+  const writer = await writerElsewhere(t);
+  assert.equal((await t.repository.prune({ maxUnused: 0 })).outcome, "waiting");
+  const all = containersOf(t);
+  const condemned = (await t.repository.statistics()).condemned?.containers ?? 0;
+  assert.ok(condemned > 0);
+  const early = await writerElsewhere(t, { rebuilds: true });
+  assert.equal((await t.repository.rebuildIndex()).containers, all.length);
+  writer.close();
+
+  const waiting = await t.repository.prune({ maxUnused: 0 });
+  assert.equal(waiting.outcome, "waiting");
+  assert.deepEqual(
+    waiting.waitingFor.map(({ session }) => session),
+    [early.id],
+  );
+  assert.deepEqual(containersOf(t), all);
+  assert.equal((await t.repository.rebuildIndex()).containers, all.length - condemned);
+  await assertWhole(t.repository);
+  early.close();
+  const finished = await t.repository.prune({ maxUnused: 0 });
+  assert.deepEqual([finished.outcome, finished.finishedEarlier], ["done", true]);
+  await assertWhole(t.repository);
+});
+
 test("a backup that begins after the condemnation stores anew what is condemned, and is not waited for", async () => {
   await using t = await temporaryRepository();
   const content = randomBytes(3_000 * KIB);

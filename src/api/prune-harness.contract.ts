@@ -45,8 +45,8 @@ export function elsewhere(t: TemporaryRepository): Services["host"] {
 }
 
 /** A writer that collections wait for. */
-export function writerElsewhere(t: TemporaryRepository): Promise<Session> {
-  return startSession({ ...t.services, layout: repositoryLayout(t.path), host: elsewhere(t) });
+export function writerElsewhere(t: TemporaryRepository, { rebuilds = false } = {}): Promise<Session> {
+  return startSession({ ...t.services, layout: repositoryLayout(t.path), host: elsewhere(t), rebuilds });
 }
 
 /** The content of all files of an image, by path. */

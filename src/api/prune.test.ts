@@ -31,7 +31,7 @@ test("what a forgotten image alone needed is removed, and the other images are a
   assert.ok(report.removedBytes > 0 && bytesBefore - bytesOf(t) > 1_000 * KIB, `${bytesBefore} to ${bytesOf(t)}`);
   assert.deepEqual([await contentsOf(t.repository, first), await contentsOf(t.repository, third)], before);
   await assertWhole(t.repository);
-  assert.deepEqual(collectionsOf(t), ["00000001-condemned", "00000001-finished", "00000001-waits"]);
+  assert.deepEqual(collectionsOf(t), ["00000001-condemned", "00000001-finished", "00000001-released", "00000001-waits"]);
 
   const again = await t.repository.prune({ maxUnused: 0 });
   assert.equal(again.outcome, "nothing");

@@ -4,8 +4,7 @@
 import { HoldfastError, messageOf } from "../base/errors.ts";
 import {
   condemn,
-  condemnedSetOf,
-  dropContainers,
+  endSessionsOf,
   finishGeneration,
   giveUpReserve,
   isNoRoom,
@@ -116,7 +115,7 @@ class Prune {
 
   constructor(opened: Opened, options: PruneOptions, session: WritingSession) {
     const { services, repository } = opened;
-    const { files, random, host, loadBlake } = services;
+    const { files, random, clock, host, loadBlake } = services;
     const { layout, keyRing, defaultVolume } = repository;
     this.#opened = opened;
     this.#options = options;
@@ -128,6 +127,7 @@ class Prune {
       layout,
       keyRing,
       random,
+      clock,
       host,
       session,
       volumes,
@@ -167,6 +167,7 @@ class Prune {
   }
 
   async run(): Promise<PruneReport> {
+    endSessionsOf(this.#parts, this.#parts.host, this.#options.assumeDead ?? []);
     let report: PruneReport;
     try {
       report = await this.#collect(undefined);
@@ -234,7 +235,6 @@ class Prune {
         const outcome = await this.#finish(generation, false);
         if (outcome.kind === "waiting") return this.#waiting(outcome);
       }
-      if (generation?.isFinished === true) await this.#dropLeftOver(generation);
       const after = generation?.number ?? 0;
       const outcome = await condemn(this.#parts, { maxUnused: this.#maxUnused, dryRun: false, after, room });
       this.#takePlan(outcome);
@@ -278,11 +278,10 @@ class Prune {
   async #finishUnlessOver(generation: Generation, isFresh: boolean): Promise<FinishOutcome> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await finishGeneration(this.#parts, generation, { assumeDead: this.#options.assumeDead ?? [], isFresh });
+        return await finishGeneration(this.#parts, this.#asItIsNow(generation), isFresh);
       } catch (error) {
         if (!(error instanceof HoldfastError)) throw error;
         if (this.#isOver(generation)) {
-          await this.#dropLeftOver(generation);
           return { kind: "finished", removedContainers: 0, removedBytes: 0, rescuedSegments: 0 };
         }
         if (error.code !== "SEGMENT_MISSING" || attempt === ATTEMPTS) throw error;
@@ -290,9 +289,10 @@ class Prune {
     }
   }
 
-  /** To rescue from condemned containers takes them back into the index; one that was overtaken then leaves them there. */
-  async #dropLeftOver(generation: Generation): Promise<void> {
-    await dropContainers({ ...this.#parts.index, containers: condemnedSetOf(generation) });
+  /** Another collection may have come further with it. */
+  #asItIsNow(generation: Generation): Generation {
+    const now = readGeneration(this.#parts);
+    return now?.number === generation.number ? now : generation;
   }
 
   #isOver({ number }: Generation): boolean {

@@ -13,7 +13,7 @@ import type { WritingSession } from "./session.ts";
 import type { RebuildReport } from "./types.ts";
 
 export function rebuildAll(opened: Opened, onProgress: (done: number, total: number) => void): Promise<RebuildReport> {
-  return inSession(opened, async (session) => {
+  const rebuild = async (session: WritingSession): Promise<RebuildReport> => {
     // What the old index knew of cannot be compared where it cannot be read.
     if (!knowsAllIsThere(opened, await presentContainers(opened.repository.volumes), session.condemned)) {
       await beginLossEpoch(lossesPlace(opened, session), []);
@@ -22,7 +22,8 @@ export function rebuildAll(opened: Opened, onProgress: (done: number, total: num
     const catalog = await opened.catalog();
     await rebuildCatalog(catalog, opened.catalogSource());
     return { ...rebuilt, images: catalog.imageIds().length };
-  });
+  };
+  return inSession(opened, rebuild, { rebuilds: true });
 }
 
 function knowsAllIsThere(opened: Opened, present: ReadonlySet<string>, condemned: ContainerSet): boolean {
@@ -37,8 +38,8 @@ function knowsAllIsThere(opened: Opened, present: ReadonlySet<string>, condemned
 }
 
 /**
- * Replaces all runs by what the containers on the volumes say of themselves. What is condemned and still there is among them, for
- * whoever reads: images that the collection did not know may lean on it. Writers do not count on it all the same.
+ * Replaces all runs by what the containers on the volumes say of themselves. What is condemned and not released is among them, for
+ * whoever reads: images that the collection did not know may lean on it. Writers do not count on it all the same. `session`: of a rebuild.
  */
 export async function rebuildIndexFrom(
   opened: Opened,

@@ -10,6 +10,7 @@ import type { BackupAccount } from "./backup-account.ts";
 import type { Opened } from "./opened.ts";
 import { rebuildIndexFrom } from "./rebuild-index.ts";
 import { lossesPlace } from "./repair-losses.ts";
+import { inSession } from "./session.ts";
 import type { WritingSession } from "./session.ts";
 
 interface Places {
@@ -45,7 +46,7 @@ export async function reconcileContainers(opened: Opened, session: WritingSessio
     );
     // First: the index is about to forget what was lost, the images are not.
     await beginLossEpoch(lossesPlace(opened, session), []);
-    await rebuildIndexFrom(opened, session);
+    await inSession(opened, (rebuild) => rebuildIndexFrom(opened, rebuild), { rebuilds: true });
     return false;
   }
   // An index that was removed knew perhaps of containers that are gone too.

@@ -11,14 +11,14 @@ import type { WritingSession } from "./session.ts";
 import type { RepairedRecord } from "./types.ts";
 
 /**
- * What the last collection has condemned and removed. While it has not come to its end, what it condemned is there: images that
- * it did not know may lean on it, so it is examined, indexed and saved like the rest. Empty also when nobody can tell.
+ * What the last collection has condemned and released, removed perhaps. Until then it is there, and images that the collection did not know
+ * may lean on it: so it is examined, indexed and saved like the rest. Empty also when nobody can tell.
  */
 export function goneContainers({ services, repository }: Opened): ContainerSet {
   const { layout, keyRing } = repository;
   try {
     const generation = readGeneration({ files: services.files, layout, keyRing });
-    return generation?.isFinished === true ? condemnedSetOf(generation) : NONE;
+    return generation?.isReleased === true ? condemnedSetOf(generation) : NONE;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return NONE;
@@ -27,7 +27,7 @@ export function goneContainers({ services, repository }: Opened): ContainerSet {
 
 /** The same, as the session knows it. */
 export function goneIn({ condemned, outstanding }: WritingSession): ContainerSet {
-  return outstanding === undefined ? condemned : NONE;
+  return outstanding?.isReleased === false ? NONE : condemned;
 }
 
 const NONE: ContainerSet = new Set();

@@ -34,7 +34,7 @@ export function runRepair(opened: Opened, options: RepairOptions): Promise<Repai
     "repair",
     async () => {
       const records = setAsideUnreadableCollection(opened);
-      const report = await inSessionOnFullDisk(opened, (session) => repair(opened, options, session));
+      const report = await inSessionOnFullDisk(opened, (session) => repair(opened, options, session), { rebuilds: true });
       return { ...report, damagedRecords: [...records, ...report.damagedRecords] };
     },
     ({ damagedContainers, missingContainers, lossCount }) => ({

@@ -24,20 +24,36 @@ export interface WritingSession extends Session {
   readonly outstanding: Generation | undefined;
 }
 
+export interface SessionOptions {
+  /**
+   * The index is made anew, and what is condemned and not released taken into it. Collections remove nothing meanwhile that may have been
+   * taken in.
+   */
+  readonly rebuilds?: boolean;
+}
+
 /** Clears what dead writers left, then runs `work` as a registered writer. REPOSITORY_DAMAGED when nobody can tell what is condemned. */
-export async function inSession<T>(opened: Opened, work: (session: WritingSession) => Promise<T>): Promise<T> {
-  return asRegistered(opened, await register(opened), work);
+export async function inSession<T>(
+  opened: Opened,
+  work: (session: WritingSession) => Promise<T>,
+  options: SessionOptions = {},
+): Promise<T> {
+  return asRegistered(opened, await register(opened, options), work);
 }
 
 /**
  * The same for who makes room or mends: where there is none even to register, the reserve is given up, and made again in the end.
  */
-export async function inSessionOnFullDisk<T>(opened: Opened, work: (session: WritingSession) => Promise<T>): Promise<T> {
+export async function inSessionOnFullDisk<T>(
+  opened: Opened,
+  work: (session: WritingSession) => Promise<T>,
+  options: SessionOptions = {},
+): Promise<T> {
   const place = { files: opened.services.files, layout: opened.repository.layout };
   const hadReserve = reserveBytes(place) > 0;
-  const session = await register(opened).catch((error: unknown) => {
+  const session = await register(opened, options).catch((error: unknown) => {
     if (!isNoRoom(error) || !giveUpReserve(place)) throw error;
-    return register(opened);
+    return register(opened, options);
   });
   return asRegistered(opened, session, async (registered) => {
     try {
@@ -61,7 +77,7 @@ export async function makeReserve(opened: Opened, { temporaryNames }: Session): 
   }
 }
 
-async function register({ services, repository }: Opened): Promise<Session> {
+async function register({ services, repository }: Opened, { rebuilds = false }: SessionOptions): Promise<Session> {
   const { files, clock, random, host } = services;
   const { layout } = repository;
   const place = { files, layout };
@@ -69,7 +85,7 @@ async function register({ services, repository }: Opened): Promise<Session> {
   files.makeDirectory(layout.index);
   clearDeadSessions(place, host);
   clearUnownedFiles(place);
-  return await startSession({ ...place, host, clock, random });
+  return await startSession({ ...place, host, clock, random, rebuilds });
 }
 
 async function asRegistered<T>(opened: Opened, session: Session, work: (session: WritingSession) => Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@
 import type { ContainerCheck } from "../catalog/catalog.ts";
 import { listImages } from "../repository/repository.ts";
 import { VerifyRun } from "../restore/restore.ts";
-import type { ContainerAges, RepositoryDamage } from "../restore/restore.ts";
+import type { ContainerAges, RepositoryDamage, VerifyOutcome } from "../restore/restore.ts";
 import { treeRootOf } from "../server/server.ts";
 import { asJob } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
@@ -25,6 +25,8 @@ export function runVerify(opened: Opened, options: VerifyOptions): Promise<Verif
 }
 
 const CHECKS_AT_ONCE = 64;
+/** So often everything is verified when collections go on removing. */
+const ATTEMPTS = 5;
 
 async function verifyRepository(opened: Opened, options: VerifyOptions): Promise<VerifyReport> {
   const { services, repository, index, reader, places } = opened;
@@ -66,10 +68,14 @@ async function verifyRepository(opened: Opened, options: VerifyOptions): Promise
       });
     let outcome = await verify();
     // A collection may have removed containers meanwhile, and moved what they held: then the index has changed, and the new one counts.
-    if (outcome.damages.some(({ code }) => code === "SEGMENT_MISSING") && index.refresh()) outcome = await verify();
+    for (let again = 1; again < ATTEMPTS && isSomethingMissing(outcome) && index.refresh(); again++) outcome = await verify();
     return { ...outcome, damages: [...damages, ...outcome.damages], durationMs: clock.elapsedMs() - startedMs };
   } finally {
     // An interrupted verification has verified what it has.
     catalog.recordChecks(checks);
   }
+}
+
+function isSomethingMissing({ damages }: VerifyOutcome): boolean {
+  return damages.some(({ code }) => code === "SEGMENT_MISSING");
 }

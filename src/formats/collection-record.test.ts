@@ -44,6 +44,7 @@ test("each step comes back as it was written", () => {
   const records: readonly CollectionRecord[] = [
     CONDEMNED,
     { step: "waits", generation: 3, sessions: ["0123456789abcdef"] },
+    { step: "released", generation: 3 },
     { step: "finished", generation: 99_999_999, removedContainers: 7, removedBytes: 350_000_000 },
   ];
   for (const record of records) assert.deepEqual(decodeCollectionRecord(encodeCollectionRecord(record)), record);

@@ -56,6 +56,15 @@ export interface WaitsRecord {
   readonly sessions: readonly string[];
 }
 
+/**
+ * Nobody needs the containers: what images that came later use of them has been stored elsewhere. Whoever registers from now on takes
+ * none of them into the index.
+ */
+export interface ReleasedRecord {
+  readonly step: "released";
+  readonly generation: number;
+}
+
 /** The containers are gone. */
 export interface FinishedRecord {
   readonly step: "finished";
@@ -64,10 +73,10 @@ export interface FinishedRecord {
   readonly removedBytes: number;
 }
 
-export type CollectionRecord = CondemnedRecord | WaitsRecord | FinishedRecord;
+export type CollectionRecord = CondemnedRecord | WaitsRecord | ReleasedRecord | FinishedRecord;
 export type CollectionStep = CollectionRecord["step"];
 
-export const COLLECTION_FILE_NAME = /^([0-9]{8})-(condemned|waits|finished)$/;
+export const COLLECTION_FILE_NAME = /^([0-9]{8})-(condemned|waits|released|finished)$/;
 
 export function collectionFileName(generation: number, step: CollectionStep): string {
   return `${String(generation).padStart(8, "0")}-${step}`;
@@ -82,6 +91,8 @@ export function encodeCollectionRecord(record: CollectionRecord): Uint8Array {
     }
     case "waits":
       return encodeJson({ step, generation, sessions: record.sessions });
+    case "released":
+      return encodeJson({ step, generation });
     case "finished":
       return encodeJson({
         step,
@@ -110,6 +121,8 @@ export function decodeCollectionRecord(bytes: Uint8Array): CollectionRecord {
       };
     case "waits":
       return { step, generation, sessions: names(fields, "sessions", SESSIONS_LIMIT, SESSION_PATTERN) };
+    case "released":
+      return { step, generation };
     case "finished":
       return {
         step,
@@ -118,7 +131,7 @@ export function decodeCollectionRecord(bytes: Uint8Array): CollectionRecord {
         removedBytes: fields.integer("removedBytes"),
       };
     default:
-      return fields.refuse("step", `is "${step.slice(0, 80)}", known are "condemned", "waits" and "finished"`);
+      return fields.refuse("step", `is "${step.slice(0, 80)}", known are "condemned", "waits", "released" and "finished"`);
   }
 }
 

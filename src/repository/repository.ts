@@ -64,7 +64,7 @@ export type { BlockSource } from "./segment-reader.ts";
 export type { SegmentSink } from "./segment-sink.ts";
 export { PageWriter, SegmentWriter } from "./segment-writer.ts";
 export type { WrittenContainer } from "./segment-writer.ts";
-export { clearDeadSessions, endSession, listSessions, startSession } from "./sessions.ts";
+export { clearDeadSessions, endSessionsOf, listSessions, startSession } from "./sessions.ts";
 export type { Session, SessionPlace } from "./sessions.ts";
 export { clearUnownedFiles } from "./unowned-files.ts";
 export type { DamagedRecord, RecordPlaces } from "./stored-records.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { utf8 } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { seededRandom } from "../engine/testing.ts";
 import { temporaryNames } from "../media/media.ts";
@@ -7,7 +8,7 @@ import { SimulatedFiles } from "../platform/simulated-files.ts";
 import type { Host } from "../platform/host.ts";
 import { repositoryLayout } from "./layout.ts";
 import type { RepositoryLayout } from "./layout.ts";
-import { clearDeadSessions, endSession, listSessions, startSession } from "./sessions.ts";
+import { clearDeadSessions, endSession, endSessionsOf, listSessions, startSession } from "./sessions.ts";
 import type { Session } from "./sessions.ts";
 import { REPOSITORY_PATH, makeRepository, openWith, testHost, tickingClock } from "./testing.ts";
 
@@ -175,3 +176,30 @@ test("cut off at any call, an ending is final once it has begun, and the next wr
 function isSessionEnded(error: unknown): boolean {
   return error instanceof HoldfastError && error.code === "SESSION_ENDED";
 }
+
+test("a session says when it makes the index anew; one that says so in other words cannot be read", async () => {
+  const where = await place();
+  const { id } = await startSession({ ...where, host: testHost(), clock, random: seededRandom("rebuild"), rebuilds: true });
+  await start(where);
+  const rebuilding = listSessions(where, testHost()).sessions.filter(({ writer }) => writer.rebuilds === true);
+  assert.deepEqual(
+    rebuilding.map((session) => session.id),
+    [id],
+  );
+  where.files.tamper(`${where.layout.sessions}/${id}`, (bytes) => utf8(Buffer.from(bytes).toString().replace("true", '"yes"')));
+  const [unreadable] = listSessions(where, testHost()).unreadable;
+  assert.match(unreadable?.problem.message ?? "", /rebuilds.* is there and not true/);
+});
+
+test("when a machine is said to be gone, its sessions end, and what began to register there; others stay", async () => {
+  const where = await place();
+  const here = await start(where);
+  const desktop = await start(where, testHost({ name: "desktop" }));
+  const paths = leaveFiles(where, await start(where, testHost({ name: "laptop" })));
+  // The first digits of the SHA-256 of "laptop" and of "desktop".
+  const [ofLaptop, ofDesktop] = [".tmp-0123456789abcdef-5eec0dc4-7", ".tmp-0123456789abcdef-68693d02-7"];
+  for (const name of [ofLaptop, ofDesktop]) where.files.create(`${where.layout.sessions}/${name}`).close();
+  endSessionsOf(where, testHost(), ["laptop", testHost().name]);
+  assert.equal(present(where, paths), 0);
+  assert.deepEqual(where.files.list(where.layout.sessions)?.toSorted(), [here.id, desktop.id, ofDesktop].toSorted());
+});

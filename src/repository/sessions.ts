@@ -28,7 +28,7 @@ const SESSION_NAME = /^[0-9a-f]{16}$/;
 const SESSION_FILE_LIMIT = 16_384;
 /** The mark of a session that is being ended. */
 const ENDED_NAME = /^([0-9a-f]{16})-ended$/;
-const FIELDS = ["host", "bootId", "processId", "startedAtMs", "mustUnderstand"] as const;
+const FIELDS = ["host", "bootId", "processId", "startedAtMs", "rebuilds", "mustUnderstand"] as const;
 
 /** Which process of which machine writes, or wrote. */
 export interface Writer {
@@ -36,6 +36,8 @@ export interface Writer {
   readonly bootId: string;
   readonly processId: number;
   readonly startedAtMs: number;
+  /** It makes the index anew, and may take into it what is condemned (docs/design/collection.md). */
+  readonly rebuilds?: true;
 }
 
 export interface Session {
@@ -55,9 +57,15 @@ export interface SessionPlace {
 
 /** Registers this process as a writer; durable when the promise resolves, before the first temporary file exists. */
 export async function startSession(
-  place: SessionPlace & { readonly host: Host; readonly clock: Clock; readonly random: Random },
+  place: SessionPlace & {
+    readonly host: Host;
+    readonly clock: Clock;
+    readonly random: Random;
+    /** See `Writer`. */
+    readonly rebuilds?: boolean;
+  },
 ): Promise<Session> {
-  const { files, layout, host, clock, random } = place;
+  const { files, layout, host, clock, random, rebuilds } = place;
   const id = hexOf(random.bytes(SESSION_ID_BYTES));
   const names = temporaryNames(id, random);
   const registering = registrationNames(id, host);
@@ -66,6 +74,7 @@ export async function startSession(
     bootId: host.bootId,
     processId: host.processId,
     startedAtMs: clock.now(),
+    ...(rebuilds === true ? { rebuilds } : {}),
   };
   const bytes = encodeJson(writer);
   const registered = await publishExclusively(
@@ -125,28 +134,29 @@ export interface ClearedSessions {
  * digits of a hash for the host.
  */
 function registrationNames(id: string, host: Host): TemporaryNames {
-  return () => `${TEMPORARY_PREFIX}${id}-${hostMark(host)}-${host.processId}`;
+  return () => `${TEMPORARY_PREFIX}${id}-${hostMark(host.name)}-${host.processId}`;
 }
 
 const REGISTRATION_NAME = /^\.tmp-[0-9a-f]{16}-([0-9a-f]{8})-([0-9]+)$/;
 
-function hostMark(host: Host): string {
-  return createHash("sha256").update(host.name).digest("hex").slice(0, 8);
+function hostMark(host: string): string {
+  return createHash("sha256").update(host).digest("hex").slice(0, 8);
 }
 
-function clearDeadRegistrations({ files, layout }: SessionPlace, host: Host): number {
+function clearRegistrations({ files, layout }: SessionPlace, isDead: (mark: string, processId: number) => boolean): number {
   let count = 0;
   for (const name of files.list(layout.sessions) ?? []) {
-    const [, mark, processId] = REGISTRATION_NAME.exec(name) ?? [];
-    if (mark !== hostMark(host) || host.isAlive(Number(processId))) continue;
-    if (files.remove(`${layout.sessions}/${name}`)) count += 1;
+    const [, mark = "", processId] = REGISTRATION_NAME.exec(name) ?? [];
+    if (mark !== "" && isDead(mark, Number(processId)) && files.remove(`${layout.sessions}/${name}`)) count += 1;
   }
   return count;
 }
 
 /** Removes the temporary files of writers of this machine that are dead. Never those of living ones, or of other machines. */
 export function clearDeadSessions(place: SessionPlace, host: Host): ClearedSessions {
-  let cleared: ClearedSessions = { sessions: 0, files: clearDeadRegistrations(place, host), bytes: 0 };
+  const here = hostMark(host.name);
+  const registrations = clearRegistrations(place, (mark, processId) => mark === here && !host.isAlive(processId));
+  let cleared: ClearedSessions = { sessions: 0, files: registrations, bytes: 0 };
   const dead = listSessions(place, host).sessions.filter(({ alive }) => alive === false);
   const ended = (place.files.list(place.layout.sessions) ?? []).flatMap((name) => ENDED_NAME.exec(name)?.[1] ?? []);
   for (const id of new Set([...ended, ...dead.map((session) => session.id)])) {
@@ -174,6 +184,14 @@ export function endSession(place: SessionPlace, id: string): RemovedFiles {
   files.syncDirectory(layout.sessions);
   files.remove(mark);
   return removed;
+}
+
+/** Ends what writers of these other machines have begun. A person says that they are gone. */
+export function endSessionsOf(place: SessionPlace, host: Host, machines: readonly string[]): void {
+  const others = machines.filter((name) => name !== host.name);
+  const marks = new Set(others.map(hostMark));
+  clearRegistrations(place, (mark) => marks.has(mark));
+  for (const { id, writer } of listSessions(place, host).sessions) if (others.includes(writer.host)) endSession(place, id);
 }
 
 function setMark(files: Files, directory: string, mark: string): void {
@@ -206,7 +224,13 @@ function readWriter({ files, layout }: SessionPlace, id: string): Writer | undef
     bootId: fields.text("bootId"),
     processId: fields.integer("processId", { least: 1 }),
     startedAtMs: fields.integer("startedAtMs"),
+    ...(isTrue(fields, "rebuilds") ? { rebuilds: true } : {}),
   };
+}
+
+function isTrue(fields: JsonFields, name: string): boolean {
+  if (!fields.has(name)) return false;
+  return fields.raw(name) === true || fields.refuse(name, "is there and not true");
 }
 
 function isAlive(writer: Writer, host: Host): boolean | "elsewhere" {

@@ -100,6 +100,18 @@ interface Place {
 
 const BLOCKS: readonly (readonly number[])[] = [[1_000], [1, 70_000, 300], [40, 50], [200_000], [300, 300, 300]];
 
+/** A collection removes the container after it was listed. */
+function removedMeanwhile({ volume, disk }: Place, removed: ContainerName): Volume {
+  if (disk.information(pathOf(removed)) !== undefined) disk.remove(pathOf(removed));
+  return Object.assign(Object.create(volume) as Volume, {
+    id: volume.id,
+    name: volume.name,
+    listContainers: async () => [...(await volume.listContainers()), removed],
+    containerSize: (name: ContainerName) => volume.containerSize(name),
+    readContainer: (name: ContainerName, offset: number, length: number) => volume.readContainer(name, offset, length),
+  });
+}
+
 /** Two data containers, one of metadata, and an image whose files have one segment each. */
 async function makePlace(): Promise<Place> {
   const disk = new SimulatedFiles();
@@ -316,17 +328,17 @@ describe("verifying the data", () => {
       outcome.noted,
       [`${first.name.slice(0, 8)} damaged`, `${second.name.slice(0, 8)} damaged`, `${third.name.slice(0, 8)} damaged`].toSorted(),
     );
-    const listed = place.volume.listContainers.bind(place.volume);
-    place.disk.remove(pathOf(third.name));
-    const lister: Volume = Object.assign(Object.create(place.volume) as Volume, {
-      id: place.volume.id,
-      name: place.volume.name,
-      listContainers: async () => [...(await listed()), third.name],
-      containerSize: (name: ContainerName) => place.volume.containerSize(name),
-      readContainer: (name: ContainerName, offset: number, length: number) => place.volume.readContainer(name, offset, length),
-    });
-    const gone = await verify({ ...place, volume: lister }, { images: [], readData: 1 });
+    const gone = await verify({ ...place, volume: removedMeanwhile(place, third.name) }, { images: [], readData: 1 });
     assert.ok(gone.noted.includes(`${third.name.slice(0, 8)} missing`));
+    assert.ok(gone.damages.some(({ what, code }) => what === `container ${third.name}` && code === "SEGMENT_MISSING"));
+  });
+
+  test("a container that is gone when it is to be read is no loss when the index does not name it either", async () => {
+    const place = await makePlace();
+    const unknown = "ab".repeat(32) as ContainerName;
+    const { damages, noted } = await verify({ ...place, volume: removedMeanwhile(place, unknown) }, { images: [], readData: 1 });
+    assert.deepEqual(damages, []);
+    assert.deepEqual(noted, place.containers.map(({ name }) => `${name.slice(0, 8)} intact`).toSorted());
   });
 
   test("reads a share, those verified longest ago first", async () => {

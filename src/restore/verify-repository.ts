@@ -4,7 +4,7 @@
 import type { ContainerName, Volume, VolumeId } from "../media/volume.ts";
 import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
 import { describeDamage, readContainers, resultOf, verificationInterrupted } from "./container-pass.ts";
-import type { ContainerPlace } from "./container-report.ts";
+import type { ContainerPlace, ContainerReport } from "./container-report.ts";
 import type { RestoreThread, SegmentLookup } from "./parts.ts";
 import { StructureCheck, keyOf } from "./structure-check.ts";
 
@@ -183,22 +183,30 @@ export class VerifyRun {
     progress: DataProgress,
     signal: AbortSignal,
   ): Promise<{ readonly containers: number; readonly bytes: number }> {
-    const { threads, ages } = this.#parts;
+    const { threads, ages, index } = this.#parts;
     let bytes = 0;
+    const missing: { readonly place: ContainerPlace; readonly report: ContainerReport }[] = [];
+    const tell = (place: ContainerPlace, report: ContainerReport): void => {
+      const what = `container ${place.container}`;
+      for (const damage of report.damages) onDamage(what, describeDamage(damage), damage.code);
+      for (const damage of report.transients) onTransient(what, describeDamage(damage), damage.code);
+      ages.noteVerified(place.volumeId, place.container, resultOf(report));
+    };
     progress.total = chosen.length;
     await readContainers(
       threads,
       chosen,
       (place, report) => {
-        const what = `container ${place.container}`;
         bytes += report.bytesRead;
-        for (const damage of report.damages) onDamage(what, describeDamage(damage), damage.code);
-        for (const damage of report.transients) onTransient(what, describeDamage(damage), damage.code);
-        ages.noteVerified(place.volumeId, place.container, resultOf(report));
+        if (resultOf(report) === "missing") missing.push({ place, report });
+        else tell(place, report);
         progress.advance();
       },
       signal,
     );
+    // A collection takes out of the index first what it removes.
+    const named = new Set(missing.length === 0 ? [] : Array.from(index.containers(), keyOf));
+    for (const { place, report } of missing) if (named.has(keyOf(place))) tell(place, report);
     return { containers: chosen.length, bytes };
   }
 }

@@ -69,6 +69,7 @@ export function collectionModel(scenario: Scenario, rules: Rules): Model {
       if ((referencesOf(world, world.images) & ~contentsOf(world, world.present)) !== 0) {
         return "an image references a segment that no container holds";
       }
+      if ((world.index & ~world.present) !== 0) return "the index names a container that is gone";
       return world.alarm === 1 ? "a collector stops although nothing is lost" : undefined;
     },
     isAtRest(rows, start) {
@@ -139,7 +140,8 @@ function isAtRest(world: World, places: Places): boolean {
   if (!writersRest) return false;
   return world.collectors.every(({ step, waits }) => {
     if (step === DONE || step === KILLED) return true;
-    return step === STEP.check && someoneElsewhereIsDead(world, places, waits & world.sessions & ~world.ended);
+    const awaited = step === STEP.check ? waits : step === STEP.checkRebuilds ? places.rebuilds : 0;
+    return someoneElsewhereIsDead(world, places, awaited & world.sessions & ~world.ended);
   });
 }
 

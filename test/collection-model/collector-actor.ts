@@ -5,7 +5,7 @@ import type { Collector } from "./world.ts";
 import { contentsOf } from "./scenario.ts";
 import type { CollectorRole, Stage } from "./scenario.ts";
 
-/** The steps in their order; the marking half ends with `cleanIndex`. */
+/** The steps in their order; the marking half ends with `lookForHigher`. */
 export const STEP = {
   register: 0,
   readCollections: 1,
@@ -16,23 +16,27 @@ export const STEP = {
   publishCopyRun: 6,
   publishCondemned: 7,
   lookForHigher: 8,
-  cleanIndex: 9,
-  readWaits: 10,
-  publishWaits: 11,
-  check: 12,
-  removeTemporaries: 13,
-  removeEndedSession: 14,
-  listNewImages: 15,
-  readCover: 16,
-  publishRescue: 17,
-  publishRescueRun: 18,
-  recheckIndex: 19,
-  cleanIndexAgain: 20,
-  prove: 21,
-  deleteContainers: 22,
-  publishFinished: 23,
-  clearRecords: 24,
-  leave: 25,
+  readWaits: 9,
+  publishWaits: 10,
+  check: 11,
+  removeTemporaries: 12,
+  removeEndedSession: 13,
+  listNewImages: 14,
+  takeInCondemned: 15,
+  readGeneration: 16,
+  publishTakenIn: 17,
+  stopTakingIn: 18,
+  readCover: 19,
+  publishRescue: 20,
+  publishRescueRun: 21,
+  publishReleased: 22,
+  checkRebuilds: 23,
+  cleanIndex: 24,
+  prove: 25,
+  deleteContainers: 26,
+  publishFinished: 27,
+  clearRecords: 28,
+  leave: 29,
 } as const;
 
 export interface CollectorActor {

@@ -1,10 +1,10 @@
 // The second half of a collector's work: wait, rescue, prove, delete. Any collector may do it, several at once too.
 
-import { CONDEMNED, DONE, FINISHED, KILLED, WAITS, endCollector } from "./world.ts";
+import { CONDEMNED, FINISHED, KILLED, RELEASED, WAITS, DONE, endCollector } from "./world.ts";
 import { STEP, copySegments, goTo, isFenced, raiseAlarm } from "./collector-actor.ts";
 import type { CollectorActor, CollectorStep } from "./collector-actor.ts";
 import { NO_RECORDS } from "./collector-marking.ts";
-import { contentsOf, referencesOf } from "./scenario.ts";
+import { LIVES, contentsOf, referencesOf } from "./scenario.ts";
 import type { Stage } from "./scenario.ts";
 
 /** In the order of STEP, from `readWaits` on. */
@@ -15,11 +15,16 @@ export const FINISHING_STEPS: readonly CollectorStep[] = [
   removeTemporaries,
   removeEndedSession,
   listNewImages,
+  takeInCondemned,
+  readGeneration,
+  publishTakenIn,
+  stopTakingIn,
   readCover,
   publishRescue,
   publishRescueRun,
-  recheckIndex,
-  cleanIndexAgain,
+  publishReleased,
+  checkRebuilds,
+  cleanIndex,
   prove,
   deleteContainers,
   publishFinished,
@@ -29,7 +34,7 @@ export const FINISHING_STEPS: readonly CollectorStep[] = [
 
 function readWaits({ world, rules, took }: Stage, { number, collector, session }: CollectorActor): void {
   const { files, sessions, images } = world.generations[collector.generation - 1]!;
-  if (files !== CONDEMNED && files !== (CONDEMNED | WAITS)) {
+  if (files === 0 || (files & FINISHED) !== 0) {
     goTo(collector, STEP.readCollections);
     took(`collector ${number} finds the generation finished by another`);
     return;
@@ -125,8 +130,8 @@ export function ownerOf(places: Stage["places"], session: number): SessionOwner 
     return { name: `writer ${number}`, isElsewhere: role.isElsewhere === true, isKilled };
   }
   for (const [number, role] of collectors.entries()) {
-    for (const life of [0, 1]) {
-      if (places.sessionOfCollector(number, life) !== session) continue;
+    for (let life = 0; life < LIVES; life++) {
+      if (((places.sessionOfCollector(number, life) | places.rebuildOfCollector(number, life)) & session) === 0) continue;
       const isKilled = (world: Stage["world"]): boolean =>
         world.collectors[number]!.life > life || world.collectors[number]!.step === KILLED;
       return { name: `collector ${number}`, isElsewhere: role.isElsewhere === true, isKilled };
@@ -149,7 +154,7 @@ function removeEndedSession({ world, took }: Stage, { number, collector }: Colle
   took(`collector ${number} removes the session it ends, and its mark`);
 }
 
-function listNewImages({ world, took }: Stage, { number, collector }: CollectorActor): void {
+function listNewImages({ world, rules, took }: Stage, { number, collector }: CollectorActor): void {
   const records = world.generations[collector.generation - 1]!;
   if ((records.files & CONDEMNED) === 0) {
     goTo(collector, STEP.readCollections);
@@ -157,32 +162,29 @@ function listNewImages({ world, took }: Stage, { number, collector }: CollectorA
     return;
   }
   collector.images = world.images & ~records.images;
+  if (rules.releasesBeforeRescue) records.files |= RELEASED;
   collector.step = STEP.readCover;
   took(`collector ${number} lists new images`);
 }
 
-/** No container has this number: for the mutation that looks twice. */
-const BROUGHT_BACK = 1 << 15;
-
-/** Opens the index and, where that does not hold everything, the directories of the condemned containers. */
+/** Opens the index. While the generation is not released, that names what is condemned, or is made to. */
 function readCover(stage: Stage, actor: CollectorActor): void {
   const { world, places, rules, took } = stage;
   const { number, collector } = actor;
+  const { files } = world.generations[collector.generation - 1]!;
   const index = rules.coversByOldIndex ? collector.listed : world.index;
-  const uncovered = referencesOf(world, collector.images) & ~contentsOf(world, index & ~collector.condemned);
-  const readable = collector.condemned & world.present & (rules.rescuesThroughIndex ? world.index : ~0);
-  const isRescuable = (uncovered & ~contentsOf(world, readable)) === 0;
-  if (rules.rescuesThroughIndex && !isRescuable && collector.container === 0) {
-    world.index |= collector.condemned & world.present;
-    collector.container = BROUGHT_BACK;
-    took(`collector ${number} takes condemned containers into the index`);
+  if ((files & (RELEASED | FINISHED)) === 0 && (collector.condemned & world.present & ~world.index) !== 0) {
+    collector.step = rules.takesInUnregistered ? STEP.readGeneration : STEP.takeInCondemned;
+    took(`collector ${number} finds condemned containers that the index does not name`);
     return;
   }
+  const uncovered = referencesOf(world, collector.images) & ~contentsOf(world, index & ~collector.condemned);
+  const isRescuable = (uncovered & ~contentsOf(world, collector.condemned & world.index & world.present)) === 0;
   collector.listed = 0;
-  collector.container = 0;
+  if (rules.listsRebuildsBeforeReleasing) collector.waits = world.sessions & places.rebuilds;
   if (uncovered === 0 || rules.doesNotRescue) {
     collector.images = 0;
-    collector.step = STEP.recheckIndex;
+    collector.step = STEP.publishReleased;
     took(`collector ${number} finds all that new images reference outside of what is condemned`);
   } else if (isRescuable) {
     collector.images = 0;
@@ -190,16 +192,47 @@ function readCover(stage: Stage, actor: CollectorActor): void {
     collector.step = STEP.publishRescue;
     if (places.freeContainer(world, number) === undefined) goTo(collector, STEP.leave);
     took(`collector ${number} finds segments of new images in condemned containers alone`);
-  } else if ((world.generations[collector.generation - 1]!.files & FINISHED) !== 0) {
+  } else if (files === 0 || (files & FINISHED) !== 0) {
     goTo(collector, STEP.readCollections);
     took(`collector ${number} finds the generation finished by another`);
-  } else if ((collector.condemned & ~world.present) !== 0) {
+  } else if ((files & RELEASED) !== 0 || (collector.condemned & ~world.present) !== 0) {
     collector.images = 0;
     collector.step = STEP.listNewImages;
-    took(`collector ${number} sees that another collector deletes already, and looks again`);
+    took(`collector ${number} sees that another collector was faster, and looks again`);
   } else {
     raiseAlarm(stage, actor, "a new image references a segment that is nowhere");
   }
+}
+
+/** What is condemned is taken into the index by registered rebuilds alone, so the collector becomes one for a moment. */
+function takeInCondemned({ world, places, took }: Stage, { number, collector }: CollectorActor): void {
+  world.sessions |= places.rebuildOfCollector(number, collector.life);
+  collector.step = STEP.readGeneration;
+  took(`collector ${number} registers as a rebuild of the index`);
+}
+
+function readGeneration({ world, took }: Stage, { number, collector }: CollectorActor): void {
+  const { files } = world.generations[collector.generation - 1]!;
+  const isReleased = files === 0 || (files & (RELEASED | FINISHED)) !== 0;
+  collector.step = isReleased ? STEP.stopTakingIn : STEP.publishTakenIn;
+  took(`collector ${number} finds its generation ${isReleased ? "released by another" : "as it was"}`);
+}
+
+function publishTakenIn(stage: Stage, actor: CollectorActor): void {
+  const { world, places, rules, took } = stage;
+  const { number, collector } = actor;
+  const session = rules.takesInUnregistered ? actor.session : places.rebuildOfCollector(number, collector.life);
+  if (!isFenced(stage, { ...actor, session })) return;
+  world.index |= collector.condemned & world.present;
+  collector.step = STEP.stopTakingIn;
+  took(`collector ${number} publishes an index run of the condemned containers that are there`);
+}
+
+/** It looks again then: what has been released is not to be found in the index any more. */
+function stopTakingIn({ world, places, took }: Stage, { number, collector }: CollectorActor): void {
+  world.sessions &= ~places.rebuildOfCollector(number, collector.life);
+  collector.step = STEP.listNewImages;
+  took(`collector ${number} is a rebuild no more`);
 }
 
 function publishRescue(stage: Stage, actor: CollectorActor): void {
@@ -218,23 +251,41 @@ function publishRescueRun(stage: Stage, actor: CollectorActor): void {
   if (!isFenced(stage, actor)) return;
   stage.world.index |= actor.collector.container;
   actor.collector.container = 0;
-  actor.collector.step = STEP.recheckIndex;
+  actor.collector.step = STEP.publishReleased;
   stage.took(`collector ${actor.number} publishes an index run of what it has rescued`);
 }
 
-function recheckIndex({ world, rules, took }: Stage, { number, collector }: CollectorActor): void {
-  const isClean = (world.index & collector.condemned) === 0;
-  const goesOn = isClean || rules.doesNotRecheck;
-  collector.listed = goesOn ? world.index & ~collector.condemned : 0;
-  collector.step = goesOn ? STEP.prove : STEP.cleanIndexAgain;
-  took(`collector ${number} ${isClean ? "finds nothing condemned" : "finds condemned containers"} in the index`);
+/** From here on nobody who registers takes any of the containers into the index. */
+function publishReleased({ world, took }: Stage, { number, collector }: CollectorActor): void {
+  const records = world.generations[collector.generation - 1]!;
+  if (records.files !== 0) records.files |= RELEASED;
+  collector.step = STEP.checkRebuilds;
+  took(`collector ${number} publishes released ${collector.generation}`);
 }
 
-function cleanIndexAgain(stage: Stage, actor: CollectorActor): void {
-  if (!isFenced(stage, actor)) return;
-  stage.world.index &= ~actor.collector.condemned;
-  actor.collector.step = STEP.recheckIndex;
-  stage.took(`collector ${actor.number} writes the index without what is condemned again`);
+function checkRebuilds(stage: Stage, actor: CollectorActor): void {
+  const { world, places, rules, took } = stage;
+  const { number, collector } = actor;
+  const listed = rules.listsRebuildsBeforeReleasing ? collector.waits : places.rebuilds;
+  collector.waits = rules.doesNotWaitForRebuilds ? 0 : listed & world.sessions;
+  if (collector.waits !== 0) {
+    endSessions(stage, actor);
+    stopWaiting(stage, actor);
+    return;
+  }
+  collector.step = STEP.cleanIndex;
+  took(`collector ${number} sees that nobody makes the index anew`);
+}
+
+function cleanIndex(stage: Stage, actor: CollectorActor): void {
+  const { world, rules, took } = stage;
+  const { number, collector } = actor;
+  const isNamed = (world.index & collector.condemned) !== 0;
+  if (isNamed && !rules.doesNotClean && !isFenced(stage, actor)) return;
+  if (!rules.doesNotClean) world.index &= ~collector.condemned;
+  collector.listed = world.index & ~collector.condemned;
+  collector.step = STEP.prove;
+  took(`collector ${number} ${isNamed ? "writes the index without what is condemned" : "finds nothing condemned in the index"}`);
 }
 
 function prove(stage: Stage, actor: CollectorActor): void {

@@ -20,7 +20,6 @@ export const MARKING_STEPS: readonly CollectorStep[] = [
   publishCopyRun,
   publishCondemned,
   lookForHigher,
-  cleanIndex,
 ];
 
 function register({ world, took }: Stage, { number, collector, session }: CollectorActor): void {
@@ -144,17 +143,10 @@ function publishCondemned({ world, rules, took }: Stage, { number, collector, se
 function lookForHigher({ world, took }: Stage, { number, collector }: CollectorActor): void {
   const isHighest = highestGeneration(world) === collector.generation;
   if (isHighest) {
-    collector.step = STEP.cleanIndex;
+    collector.step = STEP.readWaits;
   } else {
     Object.assign(world.generations[collector.generation - 1]!, NO_RECORDS);
     goTo(collector, STEP.readCollections);
   }
   took(`collector ${number} ${isHighest ? "finds no higher generation" : "withdraws: there is a higher generation"}`);
-}
-
-function cleanIndex(stage: Stage, actor: CollectorActor): void {
-  if (!isFenced(stage, actor)) return;
-  stage.world.index &= ~actor.collector.condemned;
-  actor.collector.step = STEP.readWaits;
-  stage.took(`collector ${actor.number} writes the index without what is condemned`);
 }

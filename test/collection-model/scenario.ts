@@ -25,6 +25,8 @@ export interface WriterRole {
   readonly takesBase?: boolean;
   /** Adopts containers that the index does not know, and may publish a late run merged from what it has seen. */
   readonly merges?: boolean;
+  /** Makes the index anew from the containers, what is condemned but not released among them, and publishes nothing else. */
+  readonly rebuilds?: boolean;
   /** On another machine: nobody can tell whether it lives, and it may be ended although it does. */
   readonly isElsewhere?: boolean;
   /** Takes fewer, larger steps. */
@@ -56,12 +58,16 @@ export const MUTATIONS = {
   doesNotWait: "containers are deleted without waiting for sessions",
   listsNewImagesBeforeWaiting: "new images are listed before the sessions have ended",
   doesNotRescue: "what new images need is not rescued",
-  rescuesThroughIndex: "condemned containers come back into the index to be rescued from",
-  doesNotRecheck: "an index run that brings condemned containers back is not looked for",
+  takesInUnregistered: "condemned containers are taken into the index again by a collector that is not registered for that",
+  doesNotClean: "the index is not written without what is condemned",
   leavesTemporaries: "ending a session leaves its temporary files",
   endsBeforeClearing: "a session that is being ended disappears before its temporary files",
   coversByOldIndex: "new images are compared with the index as it was before they were listed",
   waitsForItself: "a collector waits for its own session",
+  doesNotWaitForRebuilds: "containers are deleted without waiting for rebuilds of the index",
+  listsRebuildsBeforeReleasing: "the rebuilds to wait for are listed before released is published",
+  rebuildsReleased: "a rebuild takes in what is released",
+  releasesBeforeRescue: "released is published before what new images need is rescued",
 } as const;
 
 /** Changes that do no harm: the protocol does not rest on them. */
@@ -83,7 +89,7 @@ export function rulesWith(...broken: readonly Mutation[]): Rules {
 /** How often a collector can copy segments into a new container; whoever has used that up goes home. */
 export const COPIES_PER_COLLECTOR = 2;
 /** A collector registers a new session every time it is started. */
-const LIVES = 2;
+export const LIVES = 2;
 
 /** Where things of a scenario have their bits. */
 export class Places {
@@ -102,6 +108,22 @@ export class Places {
 
   sessionOfCollector(collector: number, life: number): number {
     return 1 << (this.scenario.writers.length + collector * LIVES + life);
+  }
+
+  /** In which it takes condemned containers into the index again. */
+  rebuildOfCollector(collector: number, life: number): number {
+    return this.sessionOfCollector(this.scenario.collectors.length + collector, life);
+  }
+
+  /** The sessions of all who may take condemned containers into the index. */
+  get rebuilds(): number {
+    const { writers, collectors } = this.scenario;
+    let sessions = 0;
+    for (const [number, { rebuilds }] of writers.entries()) if (rebuilds === true) sessions |= this.sessionOfWriter(number);
+    for (const number of collectors.keys()) {
+      for (let life = 0; life < LIVES; life++) sessions |= this.rebuildOfCollector(number, life);
+    }
+    return sessions;
   }
 
   containerOfWriter(writer: number): number {

@@ -15,6 +15,7 @@ const REPOSITORY = {
 const REUSES_DYING: WriterRole = { wants: 0b0010 };
 const REUSES_AND_STORES: WriterRole = { wants: 0b1010 };
 const MERGES: WriterRole = { wants: 0b0010, merges: true };
+const REBUILDS: WriterRole = { wants: 0, rebuilds: true };
 const BUILDS_ON_BASE: WriterRole = { wants: 0b1000, takesBase: true };
 const COARSE_BASE: WriterRole = { ...BUILDS_ON_BASE, isCoarse: true };
 const COARSE_DEAD: WriterRole = { wants: 0b0100, isCoarse: true };
@@ -70,6 +71,33 @@ const TWO_GENERATIONS: Scenario = {
   collectors: [ALL, WORST],
   generations: 2,
 };
+const TAKEN_IN: Scenario = {
+  ...REPOSITORY,
+  name: "a writer with a merge without what is condemned, two collectors",
+  writers: [{ ...MERGES, wants: 0b1000 }],
+  collectors: [ALL, WORST],
+};
+const REBUILT: Scenario = {
+  ...REPOSITORY,
+  name: "a writer and a rebuild of the index; two collectors",
+  writers: [REUSES_DYING, REBUILDS],
+  collectors: [ALL, WORST],
+};
+const REBUILT_TWICE: Scenario = {
+  ...REPOSITORY,
+  name: "a rebuild of the index, two collectors, one of them killed; two generations",
+  writers: [REBUILDS],
+  collectors: [ALL, RESTARTED],
+  generations: 2,
+  kills: 1,
+};
+const REBUILT_ELSEWHERE: Scenario = {
+  ...REPOSITORY,
+  name: "a writer and a rebuild of the index elsewhere that may be ended; a collector",
+  writers: [REUSES_DYING, { ...REBUILDS, isElsewhere: true }],
+  collectors: [ALL],
+  endings: 1,
+};
 const KILLED: Scenario = {
   ...REPOSITORY,
   name: "two writers and a collector, one killed, the collector started again",
@@ -89,6 +117,10 @@ export const REDUCED: readonly Scenario[] = [
   ENDED_MERGE,
   ENDED_BY_TWO,
   TWO_GENERATIONS,
+  TAKEN_IN,
+  REBUILT,
+  REBUILT_TWICE,
+  REBUILT_ELSEWHERE,
   KILLED,
 ];
 
@@ -155,12 +187,16 @@ export const COUNTEREXAMPLES: Readonly<Record<Mutation, Scenario | undefined>> =
   doesNotWait: ALONE,
   listsNewImagesBeforeWaiting: ALONE,
   doesNotRescue: ALONE,
-  rescuesThroughIndex: KNOWING_MERGE,
-  doesNotRecheck: LATE_MERGE,
+  takesInUnregistered: TAKEN_IN,
+  doesNotClean: ALONE,
   leavesTemporaries: ENDED,
   endsBeforeClearing: ENDED_BY_TWO,
   coversByOldIndex: ALONE,
   waitsForItself: ALONE,
+  doesNotWaitForRebuilds: REBUILT,
+  listsRebuildsBeforeReleasing: REBUILT,
+  rebuildsReleased: REBUILT,
+  releasesBeforeRescue: KNOWING_MERGE,
   marksBeforeListing: undefined,
   condemnsUnknown: undefined,
 };

@@ -47,9 +47,9 @@ export interface Collector {
   ending: number;
 }
 
-/** What `<generation>-condemned`, `-waits` and `-finished` say. */
+/** What `<generation>-condemned`, `-waits`, `-released` and `-finished` say. */
 export interface GenerationRecords {
-  /** Bits CONDEMNED, WAITS, FINISHED: which of the three are there. */
+  /** Bits CONDEMNED, WAITS, RELEASED, FINISHED: which of them are there. */
   files: number;
   condemned: number;
   images: number;
@@ -58,7 +58,8 @@ export interface GenerationRecords {
 
 export const CONDEMNED = 1;
 export const WAITS = 2;
-export const FINISHED = 4;
+export const RELEASED = 4;
+export const FINISHED = 8;
 
 export interface World {
   /** Containers on the volume; those the index names; the segments of each container. */

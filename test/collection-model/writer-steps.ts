@@ -3,7 +3,7 @@
 //
 // What only the writer itself sees is no step of its own but part of the one before: no other actor can tell the difference.
 
-import { CONDEMNED, DONE, FINISHED, KILLED, endWriter } from "./world.ts";
+import { CONDEMNED, DONE, FINISHED, KILLED, RELEASED, endWriter } from "./world.ts";
 import type { Writer } from "./world.ts";
 import { contentsOf, highestGeneration } from "./scenario.ts";
 import type { Places, Rules, Stage, WriterRole } from "./scenario.ts";
@@ -19,6 +19,7 @@ type Step = (stage: Stage, actor: Actor) => void;
 
 /** What a writer of this role does, in order. Steps that could do nothing are left out. */
 function stepsOf(role: WriterRole, rules: Rules): readonly Step[] {
+  if (role.rebuilds === true) return [register, readCollections, listForRebuild, publishRebuilt, leave];
   const opening = role.merges === true || rules.opensIndexBeforeRegistering ? [openIndex] : [];
   const adopting = role.merges === true ? [listContainers, adopt] : [];
   const building = [...(role.takesBase === true ? [chooseBase] : []), decide, publishContainer, publishRun, publishImage, leave];
@@ -66,7 +67,7 @@ function register({ world, took }: Stage, { number, writer, session }: Actor): v
   took(`writer ${number} registers`);
 }
 
-function readCollections({ world, rules, took }: Stage, { number, writer }: Actor): void {
+function readCollections({ world, rules, took }: Stage, { number, role, writer }: Actor): void {
   const generation = highestGeneration(world);
   const records = world.generations[generation - 1];
   const isOutstanding = records !== undefined && (records.files & FINISHED) === 0 && (records.files & CONDEMNED) !== 0;
@@ -74,6 +75,12 @@ function readCollections({ world, rules, took }: Stage, { number, writer }: Acto
     writer.knows = 1;
     writer.condemned = records.condemned;
     writer.knownImages = records.images;
+  }
+  // What is condemned and not released is part of the new index: images may lean on it.
+  if (role.rebuilds === true) {
+    writer.knownImages = 0;
+    const isReleased = records !== undefined && (records.files & (RELEASED | FINISHED)) !== 0 && !rules.rebuildsReleased;
+    writer.condemned = isReleased ? records.condemned : 0;
   }
   writer.step++;
   took(`writer ${number} reads the collections: ${isOutstanding ? `${generation} is outstanding` : "none is outstanding"}`);
@@ -83,6 +90,23 @@ function openIndex({ world, rules, took }: Stage, { number, writer }: Actor): vo
   writer.view = world.index & ~writer.condemned;
   writer.step++;
   took(`writer ${number} opens the index${rules.opensIndexBeforeRegistering ? " (too early)" : ""}`);
+}
+
+function listForRebuild({ world, took }: Stage, { number, writer }: Actor): void {
+  writer.view = world.present & ~writer.condemned;
+  writer.step++;
+  took(`writer ${number} lists the containers for a new index`);
+}
+
+/** It takes the place of the runs that were there when it began; what came since stays. */
+function publishRebuilt(stage: Stage, actor: Actor): void {
+  const { world, took } = stage;
+  const { number, writer } = actor;
+  if (!isFenced(stage, actor, stage.rules.publishesIndexUnfenced)) return;
+  takeName(stage, actor);
+  world.index |= writer.view;
+  afterRun(writer);
+  took(`writer ${number} publishes an index made anew`);
 }
 
 /** Containers that the index does not know are taken into it. */

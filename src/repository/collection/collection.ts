@@ -12,6 +12,7 @@ import { CONDEMNED_LIMIT } from "../../formats/collection-record.ts";
 import type { CondemnedRecord } from "../../formats/collection-record.ts";
 import type { ContainerName, TemporaryNames, Volume, VolumeId } from "../../media/media.ts";
 import type { ImageId, ImageRoot } from "../../model/image.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { Files } from "../../platform/files.ts";
 import type { Host } from "../../platform/host.ts";
 import type { Random } from "../../platform/random.ts";
@@ -39,6 +40,7 @@ export interface CollectionParts {
   readonly layout: RepositoryLayout;
   readonly keyRing: KeyRing;
   readonly random: Random;
+  readonly clock: Clock;
   readonly host: Host;
   readonly session: Session;
   /** Writable. */

@@ -72,23 +72,30 @@ async function isReadable({ readContents }: CollectionParts, volume: Volume, nam
   }
 }
 
-interface ContainerPlace {
+export interface PresentContainer {
+  readonly key: string;
   readonly volume: Volume;
   readonly name: ContainerName;
 }
 
-async function notIn({ volumes }: CollectionParts, known: ContainerSet): Promise<readonly ContainerPlace[]> {
-  const unknown: ContainerPlace[] = [];
+export type ContainerSelection = (container: PresentContainer) => boolean;
+
+async function notIn({ volumes }: CollectionParts, known: ContainerSet): Promise<readonly PresentContainer[]> {
+  const unknown: PresentContainer[] = [];
   for (const volume of volumes) {
     for (const name of await volume.listContainers()) {
-      if (!known.has(containerKey(volume.id, name))) unknown.push({ volume, name });
+      const key = containerKey(volume.id, name);
+      if (!known.has(key)) unknown.push({ key, volume, name });
     }
   }
   return unknown;
 }
 
-/** Takes containers that no run knows into the index, as a backup does: left by a killed writer, they are to be removed like any other. */
-export async function adoptContainers(parts: CollectionParts): Promise<void> {
+/** Those of the containers selected that are there and in no run of the index. */
+export async function unindexedContainers(
+  parts: CollectionParts,
+  selection: ContainerSelection,
+): Promise<readonly PresentContainer[]> {
   const { readers } = openLiveRuns(parts.index);
   const known = new Set<string>();
   try {
@@ -97,11 +104,16 @@ export async function adoptContainers(parts: CollectionParts): Promise<void> {
   } finally {
     for (const reader of readers) reader.close();
   }
-  const unknown = await notIn(parts, known);
+  return (await notIn(parts, known)).filter(selection);
+}
+
+/** Takes containers that no run knows into the index, as a backup does: left by a killed writer, they are to be removed like any other. */
+export async function adoptContainers(parts: CollectionParts, selection: ContainerSelection = () => true): Promise<void> {
+  const unknown = await unindexedContainers(parts, selection);
   if (unknown.length > 0) await rebuildIndex({ ...parts.index, containers: contentsOf(parts, unknown) });
 }
 
-async function* contentsOf(parts: CollectionParts, places: readonly ContainerPlace[]): AsyncGenerator<ContainerContents> {
+async function* contentsOf(parts: CollectionParts, places: readonly PresentContainer[]): AsyncGenerator<ContainerContents> {
   for (const { volume, name } of places) {
     try {
       yield await parts.readContents(volume, name);

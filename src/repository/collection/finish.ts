@@ -5,13 +5,14 @@ import { HoldfastError } from "../../base/errors.ts";
 import type { ContainerName, VolumeId } from "../../media/media.ts";
 import { containerKey, dropContainers, openLiveRuns } from "../central-index.ts";
 import type { ContainerSet } from "../central-index.ts";
-import { clearDeadSessions, endSession, isRegistered, listSessions } from "../sessions.ts";
+import { clearDeadSessions, endSession, isRegistered, listSessions, startSession } from "../sessions.ts";
 import type { Writer } from "../sessions.ts";
 import { Census } from "./census.ts";
 import type { CensusContainer } from "./census.ts";
 import { countRoots, readRoots, storeAnew, temporaryNamesOf } from "./collection.ts";
 import type { CollectionParts } from "./collection.ts";
-import { adoptContainers, presentContainers, requirePresent } from "./containers.ts";
+import { adoptContainers, presentContainers, requirePresent, unindexedContainers } from "./containers.ts";
+import type { ContainerSelection } from "./containers.ts";
 import { clearGenerationsBefore, condemnedSetOf, publishStep, readGeneration } from "./generations.ts";
 import type { Generation } from "./generations.ts";
 
@@ -32,25 +33,21 @@ export type FinishOutcome =
       readonly rescuedSegments: number;
     };
 
-export interface FinishOptions {
-  /** Writers of these machines are taken for dead. */
-  readonly assumeDead: readonly string[];
-  /** It was condemned, and proved complete, in this very run. */
-  readonly isFresh: boolean;
-}
-
-/** Throws when anything cannot be read or is missing; nothing is removed then. */
-export async function finishGeneration(
-  parts: CollectionParts,
-  generation: Generation,
-  options: FinishOptions,
-): Promise<FinishOutcome> {
+/**
+ * `isFresh`: it was condemned, and proved complete, in this very run. Throws when anything cannot be read or is missing; nothing is removed
+ * then.
+ */
+export async function finishGeneration(parts: CollectionParts, generation: Generation, isFresh: boolean): Promise<FinishOutcome> {
   const { number, condemned } = generation;
-  const sessions = await awaited(parts, generation, options);
-  if (sessions.length > 0) return { kind: "waiting", sessions };
+  const writers = await awaitedWriters(parts, generation);
+  if (writers.length > 0) return { kind: "waiting", sessions: writers };
 
   const containers = condemnedSetOf({ condemned });
-  const rescuedSegments = await rescue(parts, generation, containers, options.isFresh);
+  const rescuedSegments = await rescue(parts, generation, containers, isFresh);
+  // Somebody else may have done it.
+  await publishStep({ ...parts, temporaryNames: temporaryNamesOf(parts) }, { step: "released", generation: number });
+  const rebuilds = awaitedRebuilds(parts);
+  if (rebuilds.length > 0) return { kind: "waiting", sessions: rebuilds };
   await dropContainers({ ...parts.index, containers, ...(parts.signal === undefined ? {} : { signal: parts.signal }) });
   await proveIndex(parts, containers);
   parts.signal?.throwIfAborted();
@@ -76,27 +73,34 @@ export async function finishGeneration(
  * Whom the generation waits for. A writer registers first and looks for condemnations then. So one that is not in the list,
  * which is made after the condemnation is durable, knows of it.
  */
-async function awaited(
-  parts: CollectionParts,
-  generation: Generation,
-  { assumeDead }: FinishOptions,
-): Promise<readonly AwaitedSession[]> {
-  const { host, session: own } = parts;
-  clearDeadSessions(parts, host);
-  const waits = generation.waits ?? (await publishWaits(parts, generation));
-  const known = new Map(listSessions(parts, host).sessions.map((session) => [session.id, session]));
+async function awaitedWriters(parts: CollectionParts, generation: Generation): Promise<readonly AwaitedSession[]> {
+  clearDeadSessions(parts, parts.host);
+  const { sessions } = generation.waits ?? (await publishWaits(parts, generation));
+  // We know of the condemnation: we are finishing it.
+  const others = sessions.filter((id) => id !== parts.session.id);
+  return stillThere(parts, others);
+}
+
+/**
+ * Who may take condemned containers into the index, and did not see them released: after "released" is durable, anybody who registers
+ * sees it. Those that have seen it are waited for too; they do not stay long.
+ */
+function awaitedRebuilds(parts: CollectionParts): readonly AwaitedSession[] {
+  clearDeadSessions(parts, parts.host);
+  const { sessions, unreadable } = listSessions(parts, parts.host);
+  const rebuilds = [...sessions.filter(({ writer }) => writer.rebuilds === true), ...unreadable];
+  const ids = rebuilds.map(({ id }) => id);
+  return stillThere(parts, ids);
+}
+
+/** Of these sessions, those that have not ended. Asked by name: one that is gone never comes back. */
+function stillThere(parts: CollectionParts, sessions: readonly string[]): readonly AwaitedSession[] {
+  const writers = new Map(listSessions(parts, parts.host).sessions.map(({ id, writer }) => [id, writer]));
   const waiting: AwaitedSession[] = [];
-  for (const id of waits.sessions) {
-    // We know of the condemnation: we are finishing it.
-    if (id === own.id) continue;
-    const session = known.get(id);
-    const isEnded = session?.alive === "elsewhere" && assumeDead.includes(session.writer.host);
-    if (isEnded || !isRegistered(parts, id)) {
-      // It ended, by itself or by somebody whose work may have been cut off.
-      endSession(parts, id);
-    } else {
-      waiting.push({ session: id, writer: session?.writer });
-    }
+  for (const id of sessions) {
+    if (isRegistered(parts, id)) waiting.push({ session: id, writer: writers.get(id) });
+    // It ended, by itself or by somebody whose work may have been cut off.
+    else endSession(parts, id);
   }
   return waiting;
 }
@@ -122,7 +126,7 @@ async function publishWaits(parts: CollectionParts, { number }: Generation): Pro
  */
 async function rescue(
   parts: CollectionParts,
-  { condemned }: Generation,
+  { number, condemned, isReleased }: Generation,
   containers: ContainerSet,
   isFresh: boolean,
 ): Promise<number> {
@@ -130,8 +134,8 @@ async function rescue(
   const known = new Set<string>([...condemned.images, ...condemned.checkpoints]);
   const isKnown = [...images.keys(), ...checkpoints.keys()].every((name) => known.has(name));
   if (isFresh && isKnown) return 0;
-  // Somebody may have rebuilt the index without what is condemned, or lost it.
-  await adoptContainers(parts);
+  await adoptContainers(parts, ({ key }) => !containers.has(key));
+  if (!isReleased) await takeInCondemned(parts, number, containers);
   const { readers } = openLiveRuns(parts.index);
   try {
     const census = await countRoots(parts, readers, [...images.values(), ...checkpoints.values()], containers);
@@ -145,6 +149,24 @@ async function rescue(
     return segments;
   } finally {
     for (const reader of readers) reader.close();
+  }
+}
+
+/**
+ * Somebody may have lost the index, and made it anew without what is condemned. Only who is registered as a rebuild takes that in: another
+ * collection may be removing it.
+ */
+async function takeInCondemned(parts: CollectionParts, generation: number, containers: ContainerSet): Promise<void> {
+  const isCondemned: ContainerSelection = ({ key }) => containers.has(key);
+  if ((await unindexedContainers(parts, isCondemned)).length === 0) return;
+  const session = await startSession({ ...parts, rebuilds: true });
+  try {
+    const now = readGeneration(parts);
+    if (now?.number !== generation || now.isReleased) return;
+    const index = { ...parts.index, session: session.id, fence: () => session.requireNotEnded() };
+    await adoptContainers({ ...parts, index }, isCondemned);
+  } finally {
+    session.close();
   }
 }
 

@@ -24,6 +24,8 @@ export interface Generation {
   readonly number: number;
   readonly condemned: CondemnedRecord;
   readonly waits: WaitsRecord | undefined;
+  /** Nobody needs the containers, and whoever registers takes none of them into the index. True also when it is finished. */
+  readonly isReleased: boolean;
   /** The containers are gone. Until then it is *outstanding*. */
   readonly isFinished: boolean;
 }
@@ -47,9 +49,10 @@ export function readGeneration(place: GenerationsPlace): Generation | undefined 
     if (number === 0) return undefined;
     const condemned = readStep(place, number, "condemned");
     const waits = readStep(place, number, "waits");
-    const finished = readStep(place, number, "finished");
+    const isFinished = readStep(place, number, "finished") !== undefined;
+    const isReleased = readStep(place, number, "released") !== undefined || isFinished;
     // Cleared away since it was listed: a higher one is there by now.
-    if (condemned !== undefined) return { number, condemned, waits, isFinished: finished !== undefined };
+    if (condemned !== undefined) return { number, condemned, waits, isReleased, isFinished };
   }
   throw damaged(place, "its highest generation has no record of what it condemned");
 }

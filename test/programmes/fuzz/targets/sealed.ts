@@ -280,6 +280,7 @@ const RECORDS: readonly FuzzTarget[] = [
         images: [IMAGE, "ac".repeat(32) as ImageId],
         checkpoints: ["ad".repeat(32)],
       },
+      { step: "released", generation: 3 },
       { step: "waits", generation: 3, sessions: ["0123456789abcdef", "fedcba9876543210"] },
       { step: "finished", generation: 3, removedContainers: 3, removedBytes: 144_000_000 },
     ],

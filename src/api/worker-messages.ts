@@ -1,7 +1,6 @@
 // What passes between the main thread and its worker threads. It never leaves the process and has no version.
 
-import { HoldfastError, messageOf } from "../base/errors.ts";
-import type { ErrorCode, Retry } from "../base/errors.ts";
+import type { PlainError } from "../base/plain-error.ts";
 import type { VolumeId } from "../media/media.ts";
 import type { KeyRingData, SharedCentralIndex, WrittenContainer } from "../repository/repository.ts";
 import type { Compression } from "./types.ts";
@@ -40,34 +39,3 @@ export type WorkerReply =
   | { readonly kind: "failed"; readonly number: number; readonly error: PlainError }
   /** Published and durable. */
   | ({ readonly kind: "container" } & WrittenContainer);
-
-/** An error as plain data: classes do not survive the way between threads. */
-export interface PlainError {
-  readonly code: ErrorCode | undefined;
-  readonly message: string;
-  readonly retry: Retry;
-  readonly hint: string | undefined;
-  readonly context: Readonly<Record<string, string | number | boolean | undefined>>;
-  readonly stack: string | undefined;
-}
-
-export function plainError(error: unknown): PlainError {
-  const stack = error instanceof Error ? error.stack : undefined;
-  if (error instanceof HoldfastError) {
-    const { code, message, retry, hint, context } = error;
-    return { code, message, retry, hint, context, stack };
-  }
-  return { code: undefined, message: messageOf(error), retry: "never", hint: undefined, context: {}, stack };
-}
-
-export function errorOf(plain: PlainError): Error {
-  const details = {
-    message: plain.message,
-    retry: plain.retry,
-    context: plain.context,
-    ...(plain.hint === undefined ? {} : { hint: plain.hint }),
-  };
-  const error = new HoldfastError(plain.code ?? "WORKER_FAILED", details);
-  if (plain.stack !== undefined) error.stack = plain.stack;
-  return error;
-}

@@ -7,7 +7,7 @@ import type { WorkerPort } from "../platform/threads.ts";
 import { open } from "./api.ts";
 import { newRepository, temporaryDirectory } from "./browsing-harness.contract.ts";
 import type { Services } from "./services.ts";
-import { plainError } from "./worker-messages.ts";
+import { plainError } from "../base/plain-error.ts";
 import { serveWorker } from "./worker.ts";
 import type { WorkerReply, WorkerRequest } from "./worker.ts";
 

@@ -5,7 +5,7 @@ import { releaseNow } from "../engine/engine.ts";
 import { startWorkers } from "../platform/threads.ts";
 import type { WorkerThread } from "../platform/threads.ts";
 import type { Services } from "./services.ts";
-import { errorOf } from "./worker-messages.ts";
+import { errorOf } from "../base/plain-error.ts";
 import type { WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
 
 export type PublishedContainer = Extract<WorkerReply, { kind: "container" }>;

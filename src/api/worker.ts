@@ -9,7 +9,7 @@ import type { WorkerPort } from "../platform/threads.ts";
 import { BlockReader, CentralIndex, KeyRing, SegmentWriter, SessionSegments, isRunVanished } from "../repository/repository.ts";
 import { ContainerVerifier, RestoreWriter } from "../restore/restore.ts";
 import type { Services } from "./services.ts";
-import { plainError } from "./worker-messages.ts";
+import { plainError } from "../base/plain-error.ts";
 import type { WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
 
 export type { WorkerReply, WorkerRequest } from "./worker-messages.ts";

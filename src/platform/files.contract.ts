@@ -36,6 +36,7 @@ export function describeFilesContract(name: string, open: () => FilesPlace & { r
         assert.equal(file.read(into, 6), 5);
         assert.equal(textOf(into.subarray(0, 5)), "world");
         assert.equal(file.read(into, 11), 0);
+        file.syncNow();
         file.close();
         file.close();
         assert.equal(contentOf(files, path), "hello world");
@@ -186,6 +187,7 @@ function write(files: Files, path: string, content: string): void {
   files.makeDirectory(path.slice(0, path.lastIndexOf("/")));
   const file = files.create(path);
   file.write(utf8(content), 0);
+  file.syncNow();
   file.close();
 }
 

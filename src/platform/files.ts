@@ -2,6 +2,8 @@
 // threads where a synchronous call costs a third of an asynchronous one; only `sync` waits for a
 // device long enough to be worth a promise. Paths are absolute, text, and made by us.
 
+import type { ObjectStore } from "./object-store/object-store.ts";
+
 export interface FileInformation {
   readonly kind: "file" | "directory" | "other";
   readonly sizeBytes: number;
@@ -9,7 +11,10 @@ export interface FileInformation {
   readonly modifiedMs: number;
 }
 
-/** An open file of ours. Closing twice is harmless; after a failed write or sync it refuses both. */
+/**
+ * An open file of ours. Closing twice is harmless; after a failed write or sync it refuses both. What was never synced may be gone when
+ * it is closed: an object store is given the bytes by the first sync.
+ */
 export interface OpenFile {
   /** Reads up to `into.length` bytes at `position`; fewer only at the end of the file. Returns the count. */
   read(into: Uint8Array, position: number): number;
@@ -49,4 +54,19 @@ export interface Files {
   syncDirectory(directory: string): void;
   /** What the file system has left for this user, as it says; undefined when it does not say. Others may take it at any moment. */
   freeBytes(directory: string): number | undefined;
+  /** Where files are objects of a store: the way to it that does not block. Undefined for a disk. */
+  objects?(path: string): ObjectPlace | undefined;
+}
+
+export interface ObjectPlace {
+  readonly store: ObjectStore;
+  keyOf(path: string): string;
+  /** A new local file for what is to be put; whoever asked removes it. */
+  spool(): SpoolFile;
+}
+
+export interface SpoolFile {
+  readonly file: OpenFile;
+  readonly spoolPath: string;
+  remove(): void;
 }

@@ -12,6 +12,7 @@ export function readOnlyFiles(files: Files): Files {
     information: (path) => files.information(path),
     list: (directory) => files.list(directory),
     freeBytes: (directory) => files.freeBytes(directory),
+    objects: (path) => files.objects?.(path),
     create: refuse,
     makeDirectory: refuse,
     rename: refuse,

@@ -197,7 +197,9 @@ export function endSessionsOf(place: SessionPlace, host: Host, machines: readonl
 function setMark(files: Files, directory: string, mark: string): void {
   if (files.information(mark) === undefined) {
     try {
-      files.create(mark).close();
+      const file = files.create(mark);
+      file.syncNow();
+      file.close();
     } catch (error) {
       // Somebody else ends it this instant.
       if (files.information(mark) === undefined) throw error;

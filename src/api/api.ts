@@ -15,6 +15,7 @@ import {
 import type { KeySlotsPlace, OpenedRepository } from "../repository/repository.ts";
 import { hexOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
+import { isObjectLocation, objectRoot, parseObjectLocation } from "../platform/object-store/s3-place.ts";
 import { runBackup } from "./backup.ts";
 import { compareWithSource, imageOfPaths } from "./compare-with-source.ts";
 import { diffImages } from "./diff.ts";
@@ -80,10 +81,14 @@ export async function open(services: Services, options: OpenOptions): Promise<Re
 }
 
 function locationOf({ host }: Services, location: string): string {
+  if (isObjectLocation(location)) {
+    const { bucket, prefix } = parseObjectLocation(location);
+    return prefix === "" ? objectRoot({ bucket }) : `${objectRoot({ bucket })}/${prefix}`;
+  }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
     throw new HoldfastError("PLATFORM_UNSUPPORTED", {
-      message: `Cannot open "${location}": this version keeps repositories in directories`,
-      hint: "Name a directory.",
+      message: `Cannot open "${location}": this version keeps repositories in directories and in object stores`,
+      hint: "Name a directory, or s3://bucket/prefix.",
     });
   }
   if (location === "") throw new HoldfastError("USAGE", { message: "The name of the repository is empty" });

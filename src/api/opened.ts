@@ -2,6 +2,7 @@
 
 import { bringUpToDate, openCatalog } from "../catalog/catalog.ts";
 import type { Catalog, CatalogSource, OpenedCatalog } from "../catalog/catalog.ts";
+import { hexOf } from "../base/bytes.ts";
 import { BlockSealer, createFingerprinter } from "../engine/engine.ts";
 import type { Fingerprinter } from "../engine/engine.ts";
 import type { Volume, VolumeId } from "../media/media.ts";
@@ -107,9 +108,17 @@ export class Opened {
 
   openedCatalog(): Promise<OpenedCatalog> {
     const { files, random } = this.services;
-    const { layout, keyRing } = this.repository;
-    this.#catalog ??= openCatalog({ files, path: layout.catalogFile, key: keyRing.record, random, source: this.catalogSource() });
+    const { keyRing } = this.repository;
+    const path = this.#catalogFile;
+    this.#catalog ??= openCatalog({ files, path, key: keyRing.record, random, source: this.catalogSource() });
     return this.#catalog;
+  }
+
+  /** SQLite needs a disk: of a repository in an object store, each machine has a catalog of its own. */
+  get #catalogFile(): string {
+    const { id, layout } = this.repository;
+    if (this.services.files.objects?.(layout.root) === undefined) return layout.catalogFile;
+    return `${this.cacheDirectory}/${hexOf(id)}/catalog/catalog.sqlite`;
   }
 
   catalogSource(): CatalogSource {

@@ -9,13 +9,14 @@ import { openFileTree } from "../platform/open-file-tree.ts";
 import { systemClock } from "../platform/system-clock.ts";
 import { systemRandom } from "../platform/system-random.ts";
 import { loadBlake3, loadKoffi } from "./native-modules.ts";
+import { filesEverywhere } from "./object-stores.ts";
 import { programVersion } from "./version.ts";
 import { workerEntry } from "./worker-entry.ts";
 
 /** What a worker thread needs. */
 export function workerServices(): WorkerServices {
   return {
-    files: nodeFiles(),
+    files: filesEverywhere({ local: nodeFiles(), host: nodeHost(), random: systemRandom }),
     clock: systemClock,
     random: systemRandom,
     openFileTree: () => openFileTree(loadKoffi),

@@ -1,4 +1,4 @@
-// A volume in a directory (docs/formats/volume.md):
+// A volume in a directory, of a disk or of an object store (docs/formats/volume.md):
 //   label                        which volume of which repository this is
 //   containers/ab/abcdef…        containers, in 256 directories by the first two digits
 //   images/ annotations/ checkpoints/    sealed records
@@ -12,14 +12,16 @@ import { HoldfastError } from "../base/errors.ts";
 import { SEALED_RECORD_LIMIT } from "../formats/sealed-record.ts";
 import { MEDIA_DIRECTORY, VOLUME_LABEL_BYTES, decodeVolumeLabel, encodeVolumeLabel } from "../formats/volume-label.ts";
 import type { VolumeLabel } from "../formats/volume-label.ts";
-import type { Files, OpenFile } from "../platform/files.ts";
-import { closeQuietly, moveIntoPlace, publishByContent, publishExclusively, removeQuietly, setAsideFile } from "./publish.ts";
+import type { Files } from "../platform/files.ts";
+import { isHash, requireHash, shardOf } from "./container-store.ts";
+import type { ContainerStore, VolumeNames } from "./container-store.ts";
+import { DirectoryContainers, requireListed } from "./directory-containers.ts";
+import { ObjectContainers } from "./object-containers.ts";
+import { publishByContent, publishExclusively, setAsideFile } from "./publish.ts";
 import type { TemporaryNames } from "./publish.ts";
 import type { ContainerDraft, ContainerName, RecordArea, Volume, VolumeId } from "./volume.ts";
 
 const RECORD_AREAS: readonly RecordArea[] = ["images", "annotations", "checkpoints"];
-const HASH_PATTERN = /^[0-9a-f]{64}$/;
-const SHARD_PATTERN = /^[0-9a-f]{2}$/;
 
 export interface CreateDirectoryVolumeOptions {
   readonly files: Files;
@@ -98,8 +100,7 @@ export class DirectoryVolume implements Volume {
   readonly #files: Files;
   readonly #repositoryId: Uint8Array;
   readonly #temporaryNames: TemporaryNames | undefined;
-  // Directories of containers that are known to be there, durably.
-  readonly #shards = new Set<string>();
+  readonly #containers: ContainerStore;
 
   constructor(options: OpenDirectoryVolumeOptions, id: VolumeId, label: VolumeLabel) {
     this.id = id;
@@ -109,6 +110,7 @@ export class DirectoryVolume implements Volume {
     this.#files = options.files;
     this.#repositoryId = options.repositoryId;
     this.#temporaryNames = options.temporaryNames;
+    this.#containers = containersOf(options.files, `${options.path}/containers`, this);
   }
 
   /** The same volume for a writer, whose temporary files carry names from `temporaryNames`. */
@@ -118,81 +120,26 @@ export class DirectoryVolume implements Volume {
   }
 
   createContainer(): ContainerDraft {
-    const path = `${this.path}/containers/${this.#names()()}`;
-    return new DirectoryContainerDraft(this.#files, path, (name) => this.#shardFor(name));
+    return this.#containers.create(this.#names()());
   }
-
-  #shardFor(name: ContainerName): string {
-    const shard = this.#shardOf(name);
-    if (!this.#shards.has(shard)) {
-      this.#files.makeDirectory(shard);
-      // Another writer may have made it an instant ago and not have come to syncing its name.
-      this.#files.syncDirectory(`${this.path}/containers`);
-      this.#shards.add(shard);
-    }
-    return shard;
-  }
-
-  #shardOf(name: ContainerName): string {
-    requireHash(name, "a container");
-    return `${this.path}/containers/${name.slice(0, 2)}`;
-  }
-
-  // The calls below are synchronous inside: local files answer sooner than a promise would. Other media will not.
 
   async readContainer(name: ContainerName, offset: number, length: number): Promise<Uint8Array> {
-    const file = this.#files.open(`${this.#shardOf(name)}/${name}`);
-    if (file === undefined) {
-      throw new HoldfastError("SEGMENT_MISSING", {
-        message: `Cannot read container ${name}: it is not on volume "${this.name}"`,
-        context: { container: name, volume: this.id },
-        hint: "Run `holdfast verify` to see which images need it.",
-      });
-    }
-    try {
-      const bytes = new Uint8Array(length);
-      const count = file.read(bytes, offset);
-      if (count === length) return bytes;
-      throw new HoldfastError("REPOSITORY_DAMAGED", {
-        message: `Cannot read container ${name}: it ends at ${offset + count}, ${length} bytes were expected at ${offset}`,
-        context: { container: name, volume: this.id, offset, length },
-        hint: "Run `holdfast verify` to see which images need it.",
-      });
-    } finally {
-      file.close();
-    }
+    return this.#containers.read(name, offset, length);
   }
 
   async containerSize(name: ContainerName): Promise<number | undefined> {
-    return this.#files.information(`${this.#shardOf(name)}/${name}`)?.sizeBytes;
+    return this.#containers.size(name);
   }
 
-  async listContainers(): Promise<readonly ContainerName[]> {
-    const containers: ContainerName[] = [];
-    for (const shard of this.#require(`${this.path}/containers`)) {
-      if (!SHARD_PATTERN.test(shard)) continue;
-      for (const name of this.#require(`${this.path}/containers/${shard}`)) {
-        if (HASH_PATTERN.test(name) && name.startsWith(shard)) containers.push(name as ContainerName);
-      }
-    }
-    return containers.sort();
+  listContainers(): Promise<readonly ContainerName[]> {
+    return this.#containers.list();
   }
 
   async removeContainers(names: readonly ContainerName[]): Promise<{ readonly count: number; readonly bytes: number }> {
-    const shards = new Set<string>();
-    let count = 0;
-    let bytes = 0;
-    for (const name of names) {
-      const shard = this.#shardOf(name);
-      const sizeBytes = this.#files.information(`${shard}/${name}`)?.sizeBytes ?? 0;
-      if (!this.#files.remove(`${shard}/${name}`)) continue;
-      shards.add(shard);
-      count++;
-      bytes += sizeBytes;
-    }
-    for (const shard of shards) this.#files.syncDirectory(shard);
-    return { count, bytes };
+    return this.#containers.remove(names);
   }
+
+  // Records are few and small: the calls below are synchronous inside.
 
   async publishRecord(area: RecordArea, bytes: Uint8Array, fence?: () => void): Promise<string> {
     const name = sha256Hex(bytes);
@@ -202,9 +149,7 @@ export class DirectoryVolume implements Volume {
   }
 
   async listRecords(area: RecordArea): Promise<readonly string[]> {
-    return this.#require(`${this.path}/${area}`)
-      .filter((name) => HASH_PATTERN.test(name))
-      .sort();
+    return requireListed(this.#files, `${this.path}/${area}`, this).filter(isHash).sort();
   }
 
   async readRecord(area: RecordArea, name: string): Promise<Uint8Array | undefined> {
@@ -229,7 +174,8 @@ export class DirectoryVolume implements Volume {
 
   async setAside(area: RecordArea | "containers", name: string): Promise<string | undefined> {
     requireHash(name, area === "containers" ? "a container" : "a record");
-    const directory = area === "containers" ? this.#shardOf(name as ContainerName) : `${this.path}/${area}`;
+    const directory =
+      area === "containers" ? `${this.path}/containers/${shardOf(name as ContainerName)}` : `${this.path}/${area}`;
     return setAsideFile(this.#files, `${directory}/${name}`, `${this.path}/damaged/${area}`);
   }
 
@@ -237,68 +183,13 @@ export class DirectoryVolume implements Volume {
     assert(this.#temporaryNames !== undefined, "a volume is written to within a session");
     return this.#temporaryNames;
   }
-
-  /** A missing directory is not an empty one: someone may be about to delete what seems unreferenced. */
-  #require(directory: string): readonly string[] {
-    const names = this.#files.list(directory);
-    if (names !== undefined) return names;
-    throw new HoldfastError("REPOSITORY_DAMAGED", {
-      message: `Cannot list "${directory}": it is missing`,
-      context: { path: directory, volume: this.id },
-      hint: "If the volume is mounted there, check the mount; else create the directory empty and run `holdfast verify`.",
-    });
-  }
 }
 
-class DirectoryContainerDraft implements ContainerDraft {
-  readonly file: OpenFile;
-  readonly #files: Files;
-  readonly #path: string;
-  readonly #shardFor: (name: ContainerName) => string;
-  #state: "writing" | "published" | "discarded" = "writing";
-
-  constructor(files: Files, path: string, shardFor: (name: ContainerName) => string) {
-    this.#files = files;
-    this.#path = path;
-    this.#shardFor = shardFor;
-    this.file = files.create(path);
-  }
-
-  async publish(name: ContainerName): Promise<void> {
-    assert(this.#state === "writing", "a container draft is published once, and not after it was discarded");
-    try {
-      const sizeBytes = this.file.sizeBytes();
-      const shard = this.#shardFor(name);
-      if (this.#files.information(`${shard}/${name}`)?.sizeBytes === sizeBytes) {
-        // Same name, same bytes: the other writer's file stays. Its name may not be durable yet.
-        this.discard();
-        this.#files.syncDirectory(shard);
-        return;
-      }
-      await this.file.sync();
-      this.file.close();
-      moveIntoPlace(this.#files, this.#path, shard, name);
-      this.#state = "published";
-    } catch (error) {
-      // A failed sync says nothing about what reached the disk; the caller writes a new container or gives up.
-      this.discard();
-      throw error;
-    }
-  }
-
-  discard(): void {
-    if (this.#state !== "writing") return;
-    this.#state = "discarded";
-    closeQuietly(this.file);
-    removeQuietly(this.#files, this.#path);
-  }
-}
-
-function requireHash(name: string, what: string): void {
-  if (HASH_PATTERN.test(name)) return;
-  throw new HoldfastError("FORMAT_INVALID", {
-    message: `Not the name of ${what}: "${name.slice(0, 80)}" (64 hexadecimal digits expected)`,
-  });
+function containersOf(files: Files, directory: string, volume: VolumeNames): ContainerStore {
+  const objects = files.objects?.(directory);
+  return objects === undefined
+    ? new DirectoryContainers(files, directory, volume)
+    : new ObjectContainers(objects, directory, volume);
 }
 
 function sha256Hex(bytes: Uint8Array): string {

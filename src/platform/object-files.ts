@@ -127,6 +127,8 @@ export class ObjectFiles implements Files {
     try {
       const isThere = this.#isTemporary(from) ? this.#move(key, target) : this.#copyAndRemove(key, target);
       if (!isThere) throw writeFailed("rename", from, "it is not there any more");
+      // It may have been the last file that showed the directory.
+      this.#directories.add(parentOf(from));
       if (draft !== undefined && this.#options.isKept(to)) this.#keep(draft, nameOf(to));
     } finally {
       draft?.release();

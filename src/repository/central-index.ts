@@ -29,7 +29,7 @@ export { planMerge } from "./central-index/plan-merge.ts";
 export type { RunSize } from "./central-index/plan-merge.ts";
 export { rebuildIndex } from "./central-index/rebuild-index.ts";
 export type { RebuildIndexOptions, RebuiltIndex } from "./central-index/rebuild-index.ts";
-export { isRunVanished, listRuns, removeRuns } from "./central-index/run-directory.ts";
+export { isIndexRunPath, isRunVanished, listRuns, removeRuns } from "./central-index/run-directory.ts";
 export type { IndexLocation, RunName, WritableIndexLocation } from "./central-index/run-directory.ts";
 export { SessionSegments } from "./central-index/session-segments.ts";
 export type { SessionSegmentsOptions } from "./central-index/session-segments.ts";

@@ -12,6 +12,7 @@ export {
   containerKey,
   dropContainers,
   contentsKnownToIndex,
+  isIndexRunPath,
   isRunVanished,
   listRuns,
   rebuildIndex,

@@ -49,6 +49,8 @@ export function giveUpReserve({ files, layout }: ReservePlace): boolean {
 export async function keepReserve(
   place: ReservePlace & { readonly random: Random; readonly temporaryNames: TemporaryNames },
 ): Promise<boolean> {
+  // A store is not full on one day and empty on another, and all space in it is paid for.
+  if (place.files.objects?.(place.layout.root) !== undefined) return true;
   const present = reserveBytes(place);
   const { enough, made } = sizesFor(indexBytesOf(place));
   if (present >= enough) return true;

@@ -38,6 +38,11 @@ export function runPath(directory: string, name: string): string {
   return `${directory}/${name}`;
 }
 
+/** Whether a path within a repository is that of a run. */
+export function isIndexRunPath(path: string): boolean {
+  return /\/index\/[0-9a-f]{64}$/.test(path);
+}
+
 export function describeRun(name: RunName): string {
   return `index run ${name.slice(0, 16)}…`;
 }

@@ -6,7 +6,10 @@ import { equalBytes } from "../src/base/bytes.ts";
 import { describeObjectStoreContract } from "../src/platform/object-store/object-store.contract.ts";
 import { startCeph, whyNoCeph } from "./support/ceph.ts";
 import type { Ceph } from "./support/ceph.ts";
+import { describeObjectStorage } from "./support/object-storage.contract.ts";
 import { openTestStore } from "./support/s3-store.ts";
+
+const MIB = 1024 * 1024;
 
 describe("Ceph", { skip: whyNoCeph() ?? false }, () => {
   let ceph: Ceph;
@@ -16,6 +19,8 @@ describe("Ceph", { skip: whyNoCeph() ?? false }, () => {
   after(() => ceph.stop());
 
   describeObjectStoreContract("an S3 store", () => openTestStore(ceph.endpoint));
+  describeObjectStorage("a repository in it", () => ceph.endpoint);
+
   test("a large object is put in parts, and an upload that was not finished is found and removed", async () => {
     const store = openTestStore(ceph.endpoint, { partBytes: 5 * MIB });
     const bytes = Uint8Array.from({ length: 11 * MIB }, (_, index) => (index * 7) >> 3);
@@ -27,5 +32,3 @@ describe("Ceph", { skip: whyNoCeph() ?? false }, () => {
     assert.deepEqual(await store.pendingUploads("parts/"), []);
   });
 });
-
-const MIB = 1024 * 1024;

@@ -13,6 +13,7 @@ import { createDirectoryVolume, publishExclusively, temporaryNames } from "../me
 import type { Clock } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
 import type { Random } from "../platform/random.ts";
+import { requireExclusiveNames } from "./exclusive-names.ts";
 import { clearHalfMade } from "./half-made.ts";
 import { KeyRing } from "./key-ring.ts";
 import { addKeySlot, requirePassphrase } from "./key-slots.ts";
@@ -64,6 +65,7 @@ async function create(options: CreateRepositoryOptions, layout: RepositoryLayout
   const { files, clock, random } = options;
   const passphrase = typeof options.passphrase === "string" ? options.passphrase : await options.passphrase();
   requirePassphrase(passphrase);
+  await requireExclusiveNames(files, layout.root, random);
   clearHalfMade(files, layout);
 
   const id = random.bytes(REPOSITORY_ID_BYTES);

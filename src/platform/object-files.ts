@@ -90,20 +90,21 @@ export class ObjectFiles implements Files {
   }
 
   list(directory: string): readonly string[] | undefined {
-    const prefix = this.#prefixOf(directory);
-    const names = new Set<string>();
-    let isThere = prefix === "";
-    let after: string | undefined;
-    do {
-      const page = this.#store.list(prefix, { delimiter: "/", ...(after === undefined ? {} : { after }) });
-      const keys = [...page.objects.map(({ key }) => key), ...page.prefixes.map((key) => key.slice(0, -1))];
-      for (const key of keys) names.add(key.slice(prefix.length));
-      isThere ||= keys.length > 0;
-      after = page.next;
-    } while (after !== undefined);
-    names.delete("");
-    if (!isThere) return undefined;
+    return this.listEach([directory])[0];
+  }
+
+  listEach(directories: readonly string[]): readonly (readonly string[] | undefined)[] {
+    const prefixes = directories.map((directory) => this.#prefixOf(directory));
+    const levels = this.#store.levels(prefixes);
+    return directories.map((directory, index) => this.#namesIn(directory, prefixes[index] ?? "", levels[index] ?? []));
+  }
+
+  #namesIn(directory: string, prefix: string, keys: readonly string[]): readonly string[] | undefined {
+    if (keys.length === 0 && prefix !== "") return undefined;
     this.#directories.add(directory);
+    // An object, and what lies below its name, if somebody has made such, are one name.
+    const names = new Set(keys.map((key) => key.slice(prefix.length).replace(/\/$/, "")));
+    names.delete("");
     // A claim whose file is gone shows as a file, to be removed like one.
     return [...names].filter((name) => !name.endsWith(CLAIM) || !names.has(name.slice(0, -CLAIM.length)));
   }

@@ -11,6 +11,7 @@ export function readOnlyFiles(files: Files): Files {
     read: (path, limitBytes) => files.read(path, limitBytes),
     information: (path) => files.information(path),
     list: (directory) => files.list(directory),
+    listEach: (directories) => files.listEach?.(directories) ?? directories.map((directory) => files.list(directory)),
     freeBytes: (directory) => files.freeBytes(directory),
     objects: (path) => files.objects?.(path),
     create: refuse,

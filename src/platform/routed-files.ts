@@ -11,6 +11,12 @@ export function routedFiles(local: Files, elsewhere: (path: string) => Files | u
     read: (path, limitBytes) => at(path).read(path, limitBytes),
     information: (path) => at(path).information(path),
     list: (directory) => at(directory).list(directory),
+    listEach: (directories) => {
+      const [first] = directories;
+      const files = first === undefined ? local : at(first);
+      // Asked for together, they lie together: in one repository.
+      return files.listEach?.(directories) ?? directories.map((directory) => at(directory).list(directory));
+    },
     makeDirectory: (directory) => at(directory).makeDirectory(directory),
     rename: (from, to) => at(from).rename(from, to),
     link: (from, to) => at(from).link(from, to),

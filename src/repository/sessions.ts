@@ -17,6 +17,7 @@ import { JsonFields, encodeJson } from "../formats/json-fields.ts";
 import { TEMPORARY_PREFIX, directoriesOf, isTemporaryName, publishExclusively, temporaryNames } from "../media/media.ts";
 import type { TemporaryNames } from "../media/media.ts";
 import type { Clock } from "../platform/clock.ts";
+import { listEach } from "../platform/files.ts";
 import type { Files } from "../platform/files.ts";
 import type { Host } from "../platform/host.ts";
 import type { Random } from "../platform/random.ts";
@@ -259,15 +260,13 @@ function removeTemporaryFiles(place: SessionPlace, id: string): RemovedFiles {
   const prefix = `${TEMPORARY_PREFIX}${id}-`;
   let count = 0;
   let bytes = 0;
-  for (const directory of writtenDirectories(place)) {
-    for (const name of files.list(directory) ?? []) {
-      if (!name.startsWith(prefix)) continue;
-      const path = `${directory}/${name}`;
-      const sizeBytes = files.information(path)?.sizeBytes ?? 0;
-      if (!files.remove(path)) continue;
-      count += 1;
-      bytes += sizeBytes;
-    }
+  for (const { directory, name } of listEach(files, writtenDirectories(place))) {
+    if (!name.startsWith(prefix)) continue;
+    const path = `${directory}/${name}`;
+    const sizeBytes = files.information(path)?.sizeBytes ?? 0;
+    if (!files.remove(path)) continue;
+    count += 1;
+    bytes += sizeBytes;
   }
   return { files: count, bytes };
 }

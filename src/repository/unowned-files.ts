@@ -3,6 +3,7 @@
 // for them again.
 
 import { isTemporaryName } from "../media/media.ts";
+import { listEach } from "../platform/files.ts";
 import { writtenDirectories } from "./sessions.ts";
 import type { SessionPlace } from "./sessions.ts";
 
@@ -15,13 +16,11 @@ const OWNER = /^\.tmp-([0-9a-f]{16})-/;
 export function clearUnownedFiles(place: SessionPlace): number {
   const { files, layout } = place;
   const found: { readonly path: string; readonly owner: string }[] = [];
-  for (const directory of writtenDirectories(place)) {
-    // Those here belong to writers that are about to register.
-    if (directory === layout.sessions) continue;
-    for (const name of files.list(directory) ?? []) {
-      const owner = isTemporaryName(name) ? OWNER.exec(name)?.[1] : undefined;
-      if (owner !== undefined) found.push({ path: `${directory}/${name}`, owner });
-    }
+  // Those among the sessions belong to writers that are about to register.
+  const directories = writtenDirectories(place).filter((directory) => directory !== layout.sessions);
+  for (const { directory, name } of listEach(files, directories)) {
+    const owner = isTemporaryName(name) ? OWNER.exec(name)?.[1] : undefined;
+    if (owner !== undefined) found.push({ path: `${directory}/${name}`, owner });
   }
   if (found.length === 0) return 0;
   const unowned = found.filter(({ owner }) => files.information(`${layout.sessions}/${owner}`) === undefined);

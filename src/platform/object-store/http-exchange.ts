@@ -38,29 +38,86 @@ export interface HttpConnection {
 const SILENCE_MS = 60_000;
 const PIECE_BYTES = 256 * 1024;
 
+/** More at once than this wait here: Node's own queue can forget requests when connections are cut off. */
+const CONNECTIONS = 32;
+
 export function httpConnection({ isSecure, host, port }: Origin, silenceMs = SILENCE_MS): HttpConnection {
   const { Agent, request: start } = isSecure ? https : http;
-  // A connection that has idled longer may have been forgotten by something in between.
-  const agent = new Agent({ keepAlive: true, timeout: silenceMs, maxSockets: 32, maxFreeSockets: 32 });
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: CONNECTIONS });
+  const turns = new Turns(CONNECTIONS);
+
+  function attempt(request: HttpRequest): Promise<HttpAnswer> {
+    const { method, target, headers, content } = request;
+    return new Promise((resolve, reject) => {
+      const sending = start({ agent, host, port, method, path: target, headers });
+      const stopWatching = watchForSilence(sending, silenceMs, reject);
+      let isAnswered = false;
+      sending.on("error", reject);
+      sending.on("close", () => {
+        stopWatching();
+        if (!isAnswered) reject(connectionLost());
+      });
+      sending.on("response", (answer) => {
+        isAnswered = true;
+        answerOf(answer, request).then(resolve, reject);
+      });
+      send(sending, content);
+    });
+  }
+
   return {
-    exchange: (request) =>
-      new Promise((resolve, reject) => {
-        const { method, target, headers, content } = request;
-        const sending = start({ agent, host, port, method, path: target, headers, timeout: silenceMs });
-        sending.on("timeout", () => sending.destroy(timedOut(silenceMs)));
-        sending.on("error", reject);
-        let isAnswered = false;
-        sending.on("close", () => {
-          if (!isAnswered) reject(connectionLost());
-        });
-        sending.on("response", (answer) => {
-          isAnswered = true;
-          answerOf(answer, request).then(resolve, reject);
-        });
-        send(sending, content);
-      }),
+    exchange: async (request) => {
+      await turns.take();
+      try {
+        return await attempt(request);
+      } finally {
+        turns.giveBack();
+      }
+    },
     close: () => agent.destroy(),
   };
+}
+
+/** Gives up a request in which nothing moves, whatever it waits for: a name, a connection, room to send, an answer. */
+function watchForSilence(sending: http.ClientRequest, silenceMs: number, reject: (error: Error) => void): () => void {
+  let last = -1;
+  let since = performance.now();
+  const timer = setInterval(() => {
+    const moved = (sending.socket?.bytesRead ?? 0) + (sending.socket?.bytesWritten ?? 0);
+    const now = performance.now();
+    if (moved !== last) since = now;
+    last = moved;
+    if (now - since < silenceMs) return;
+    clearInterval(timer);
+    const error = timedOut(silenceMs);
+    sending.destroy(error);
+    reject(error);
+  }, silenceMs / 4);
+  return () => clearInterval(timer);
+}
+
+/** So many at once, in the order in which they asked. */
+class Turns {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  take(): Promise<void> {
+    if (this.#free > 0) {
+      this.#free--;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  giveBack(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
 }
 
 function send(sending: http.ClientRequest, content: ObjectContent | undefined): void {

@@ -73,6 +73,13 @@ export class MemoryObjects implements BlockingObjectStore {
     };
   }
 
+  levels(prefixes: readonly string[]): readonly (readonly string[])[] {
+    return prefixes.map((prefix) => {
+      const { objects, prefixes: below } = this.list(prefix, { delimiter: "/", limit: Number.POSITIVE_INFINITY });
+      return [...objects.map(({ key }) => key), ...below];
+    });
+  }
+
   remove(key: string): void {
     this.#objects.delete(key);
   }
@@ -104,6 +111,7 @@ export function asynchronous(store: BlockingObjectStore): ObjectStore {
     getRange: async (...given) => store.getRange(...given),
     head: async (...given) => store.head(...given),
     list: async (...given) => store.list(...given),
+    levels: async (...given) => store.levels(...given),
     remove: async (...given) => store.remove(...given),
     copy: async (...given) => store.copy(...given),
     pendingUploads: async (...given) => store.pendingUploads(...given),

@@ -127,6 +127,13 @@ export function describeObjectStoreContract(name: string, open: () => ObjectStor
       );
     });
 
+    check("several levels are listed at once, each complete", async (store, prefix) => {
+      const many = Array.from({ length: 1_100 }, (_, index) => `${prefix}many/${String(index).padStart(4, "0")}`);
+      await Promise.all([...many, `${prefix}few/a`, `${prefix}few/b/c`].map((key) => store.put(key, new Uint8Array(0))));
+      const [few, none, all] = await store.levels([`${prefix}few/`, `${prefix}none/`, `${prefix}many/`]);
+      assert.deepEqual([few, none, all], [[`${prefix}few/a`, `${prefix}few/b/`], [], many]);
+    });
+
     check("a copy replaces what is there, and stays when the original goes", async (store, prefix) => {
       await store.put(`${prefix}from`, utf8("new"));
       await store.put(`${prefix}to`, utf8("old"));

@@ -72,6 +72,8 @@ export interface ObjectStore {
     prefix: string,
     options?: { readonly delimiter?: string; readonly after?: string; readonly limit?: number },
   ): Promise<ObjectPage>;
+  /** Of each prefix one level, complete: keys, and what the keys that go on behind a slash have in common. All are asked for at once. */
+  levels(prefixes: readonly string[]): Promise<readonly (readonly string[])[]>;
   /** Harmless when there is no such object. */
   remove(key: string): Promise<void>;
   /** Within the store; replaces what is there. False when there is nothing to copy. */
@@ -97,4 +99,16 @@ export async function listAll(store: ObjectStore, prefix: string): Promise<reado
     after = page.next;
   } while (after !== undefined);
   return objects;
+}
+
+/** All of one level below a prefix. */
+export async function levelOf(store: Pick<ObjectStore, "list">, prefix: string): Promise<readonly string[]> {
+  const keys: string[] = [];
+  let after: string | undefined;
+  do {
+    const page = await store.list(prefix, { delimiter: "/", ...(after === undefined ? {} : { after }) });
+    keys.push(...page.objects.map(({ key }) => key), ...page.prefixes);
+    after = page.next;
+  } while (after !== undefined);
+  return keys;
 }

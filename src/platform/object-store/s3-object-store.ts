@@ -18,6 +18,7 @@ import type {
   PutOptions,
   RequestCounts,
 } from "./object-store.ts";
+import { levelOf } from "./object-store.ts";
 import { nextUploads, notWhole, pageOf, requireCopied, requireLength, requireNoError, requireRange } from "./s3-answers.ts";
 import { connectionMayRecover, mayPass, refusalOf, refused, unreachable } from "./s3-failures.ts";
 import type { Action, Refusal } from "./s3-failures.ts";
@@ -174,6 +175,10 @@ export class S3ObjectStore implements ObjectStore {
     };
     await this.#ask({ kind: "list", method: "GET", verb: "list", access: "read", query, check });
     return page as ObjectPage;
+  }
+
+  levels(prefixes: readonly string[]): Promise<readonly (readonly string[])[]> {
+    return Promise.all(prefixes.map((prefix) => levelOf(this, prefix)));
   }
 
   async remove(key: string): Promise<void> {

@@ -16,6 +16,7 @@ const CALLS: readonly Call[] = [
   "getRange",
   "head",
   "list",
+  "levels",
   "remove",
   "copy",
   "pendingUploads",

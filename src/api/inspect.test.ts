@@ -58,6 +58,7 @@ describe("a repository of two images", async () => {
       indexRuns: runs.length,
       indexBytes: bytes(runs),
       reserveBytes: lstatSync(`${repository}/reserve`).size,
+      requests: undefined,
       logicalBytes: 14_000_000 + 13 + 15,
     });
     // Three contents, one of them in more than eight segments; their list; two pages of entries.

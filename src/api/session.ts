@@ -6,6 +6,7 @@ import { HoldfastError } from "../base/errors.ts";
 import {
   clearDeadSessions,
   clearUnownedFiles,
+  clearUnownedUploads,
   condemnedSetOf,
   giveUpReserve,
   isNoRoom,
@@ -56,6 +57,7 @@ export async function inSessionOnFullDisk<T>(
     return register(opened, options);
   });
   return asRegistered(opened, session, async (registered) => {
+    await clearUnownedUploads(place);
     try {
       return await work(registered);
     } finally {

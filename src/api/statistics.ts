@@ -16,10 +16,7 @@ export async function repositoryStatistics(opened: Opened, onDamage?: DamageList
   let containers = 0;
   let containerBytes = 0;
   for (const volume of opened.repository.volumes) {
-    for (const name of await volume.listContainers()) {
-      const sizeBytes = await volume.containerSize(name);
-      // Removed since it was listed.
-      if (sizeBytes === undefined) continue;
+    for (const [name, sizeBytes] of await volume.listContainerSizes()) {
       containers++;
       containerBytes += sizeBytes;
       if (outstanding?.has(containerKey(volume.id, name)) !== true) continue;
@@ -40,6 +37,7 @@ export async function repositoryStatistics(opened: Opened, onDamage?: DamageList
     indexRuns: runs.length,
     indexBytes: runs.reduce((sum, run) => sum + run.fileBytes, 0),
     reserveBytes: reserveBytes({ files: opened.services.files, layout: opened.repository.layout }),
+    requests: await opened.services.files.objects?.(opened.repository.layout.root)?.store.counts(),
     logicalBytes: images.reduce((sum, { record }) => sum + record.statistics.contentBytes, 0),
   };
 }

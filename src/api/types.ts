@@ -1,5 +1,6 @@
 // The library as a program sees it: plain data in, plain data out. The command line uses nothing else.
 
+import type { RequestCounts } from "../platform/object-store/object-store.ts";
 import type { ImageHold } from "../model/hold.ts";
 import type { BackupOptions, BackupReport } from "./types/backup.ts";
 import type { ForgetOptions, ForgetReport } from "./types/forget.ts";
@@ -10,6 +11,7 @@ import type { RestoreOptions, RestoreReport } from "./types/restore.ts";
 import type { CompareOptions, CompareReport, VerifyOptions, VerifyReport } from "./types/verify.ts";
 
 export type { ImageHold } from "../model/hold.ts";
+export type { RequestCounts } from "../platform/object-store/object-store.ts";
 export type { RetentionRules } from "../model/retention.ts";
 export type { OverwriteMode, RestoreOutcome, RestorePlan, RestoreProblem, RestoreProgress } from "../restore/restore.ts";
 export type * from "./types/opening.ts";
@@ -33,6 +35,8 @@ export interface RepositoryStatistics {
   readonly indexBytes: number;
   /** The file that is given up when the disk is full; 0 when there is none. */
   readonly reserveBytes: number;
+  /** What this run has asked an object store so far, in its main thread. Undefined for a repository in a directory. */
+  readonly requests: RequestCounts | undefined;
   /** Sum over images of the bytes of their files: what restoring every image would write. */
   readonly logicalBytes: number;
 }

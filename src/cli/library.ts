@@ -25,6 +25,7 @@ export type {
   PruneReport,
   Repository,
   RepositoryStatistics,
+  RequestCounts,
   RestorePlan,
   RestoreProblem,
   ImageLoss,

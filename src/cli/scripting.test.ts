@@ -83,6 +83,7 @@ const STATISTICS = {
   indexRuns: 1,
   indexBytes: 700_000,
   reserveBytes: 2_100_000,
+  requests: undefined,
   logicalBytes: 2.8e9,
 };
 const ID = image().id;

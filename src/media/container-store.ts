@@ -13,6 +13,7 @@ export interface ContainerStore {
   size(name: ContainerName): Promise<number | undefined>;
   /** All, complete or it throws; sorted. */
   list(): Promise<readonly ContainerName[]>;
+  listSizes(): Promise<ReadonlyMap<ContainerName, number>>;
   remove(names: readonly ContainerName[]): Promise<{ readonly count: number; readonly bytes: number }>;
 }
 

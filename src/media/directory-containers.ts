@@ -69,6 +69,16 @@ export class DirectoryContainers implements ContainerStore {
     return containers.sort();
   }
 
+  async listSizes(): Promise<ReadonlyMap<ContainerName, number>> {
+    const sizes = new Map<ContainerName, number>();
+    for (const name of await this.list()) {
+      const sizeBytes = await this.size(name);
+      // Removed since it was listed.
+      if (sizeBytes !== undefined) sizes.set(name, sizeBytes);
+    }
+    return sizes;
+  }
+
   async remove(names: readonly ContainerName[]): Promise<{ readonly count: number; readonly bytes: number }> {
     const shards = new Set<string>();
     let count = 0;

@@ -135,6 +135,10 @@ export class DirectoryVolume implements Volume {
     return this.#containers.list();
   }
 
+  listContainerSizes(): Promise<ReadonlyMap<ContainerName, number>> {
+    return this.#containers.listSizes();
+  }
+
   async removeContainers(names: readonly ContainerName[]): Promise<{ readonly count: number; readonly bytes: number }> {
     return this.#containers.remove(names);
   }

@@ -47,13 +47,16 @@ export class ObjectContainers implements ContainerStore {
   }
 
   async list(): Promise<readonly ContainerName[]> {
-    const objects = await listAll(this.#store, this.#prefix);
-    return objects
-      .flatMap(({ key }) => {
-        const [shard = "", name = "", ...rest] = key.slice(this.#prefix.length).split("/");
-        return rest.length === 0 && shard.length === 2 && isContainerIn(shard, name) ? [name] : [];
-      })
-      .sort();
+    return [...(await this.listSizes()).keys()].sort();
+  }
+
+  async listSizes(): Promise<ReadonlyMap<ContainerName, number>> {
+    const sizes = new Map<ContainerName, number>();
+    for (const { key, sizeBytes } of await listAll(this.#store, this.#prefix)) {
+      const [shard = "", name = "", ...rest] = key.slice(this.#prefix.length).split("/");
+      if (rest.length === 0 && shard.length === 2 && isContainerIn(shard, name)) sizes.set(name, sizeBytes);
+    }
+    return sizes;
   }
 
   async remove(names: readonly ContainerName[]): Promise<{ readonly count: number; readonly bytes: number }> {

@@ -37,6 +37,8 @@ export interface Volume {
   containerSize(name: ContainerName): Promise<number | undefined>;
   /** All containers, complete or it throws; sorted. */
   listContainers(): Promise<readonly ContainerName[]>;
+  /** The same with their sizes, which a disk tells one by one and a store in its list. */
+  listContainerSizes(): Promise<ReadonlyMap<ContainerName, number>>;
   /** Removes those that are there, durably when the promise resolves; how many there were, and their bytes. */
   removeContainers(names: readonly ContainerName[]): Promise<{ readonly count: number; readonly bytes: number }>;
 

@@ -68,4 +68,5 @@ export type { WrittenContainer } from "./segment-writer.ts";
 export { clearDeadSessions, endSessionsOf, listSessions, startSession } from "./sessions.ts";
 export type { Session, SessionPlace } from "./sessions.ts";
 export { clearUnownedFiles } from "./unowned-files.ts";
+export { clearUnownedUploads } from "./unowned-uploads.ts";
 export type { DamagedRecord, RecordPlaces } from "./stored-records.ts";

@@ -44,6 +44,9 @@ interface ContainerProblem {
 
 const MISSING_SHOWN = 5;
 
+/** A store far away answers many as soon as one. */
+const CONTAINERS_AT_ONCE = 16;
+
 export class StructureCheck {
   entries = 0;
   segments = 0;
@@ -74,16 +77,18 @@ export class StructureCheck {
 
   /** Whether the containers that all images checked so far need are there, and as long as they say themselves. */
   async checkContainers(): Promise<void> {
-    for (const [number, needed] of this.#needed.entries()) {
+    for (let first = 0; first < this.#needed.length; first += CONTAINERS_AT_ONCE) {
       await this.#parts.turn();
-      const { volumeId, container } = this.#places.containerAt(number);
-      const problem = await this.#problemOf(volumeId, container, needed);
-      if (problem === undefined) continue;
-      this.#parts.onDamage(
-        `container ${container}`,
-        `${problem.text}; ${needed.segments} segments are needed from it`,
-        problem.code,
-      );
+      const window = this.#needed.slice(first, first + CONTAINERS_AT_ONCE).map((needed, index) => {
+        const { volumeId, container } = this.#places.containerAt(first + index);
+        return { container, needed, problem: this.#problemOf(volumeId, container, needed) };
+      });
+      for (const { container, needed, problem } of window) {
+        const found = await problem;
+        if (found === undefined) continue;
+        const text = `${found.text}; ${needed.segments} segments are needed from it`;
+        this.#parts.onDamage(`container ${container}`, text, found.code);
+      }
     }
   }
 

@@ -270,6 +270,7 @@ test("stats shows what the repository holds", async () => {
     indexRuns: 1,
     indexBytes: 700_000,
     reserveBytes: 2_100_000,
+    requests: undefined,
     logicalBytes: 2.8e9,
   };
   const answers = { statistics: () => Promise.resolve(statistics) };
@@ -293,5 +294,5 @@ What prune could free: \`holdfast prune --dry-run\` counts it.
   assert.deepEqual(await rowsWith({ containers: 0, bytes: 0 }), []);
   assert.match((await rowsWith(undefined)).join(), /not known/);
   const { stdout } = await run(["stats", "--json"], { answers });
-  assert.deepEqual(JSON.parse(stdout), { id: "00112233445566778899aabbccddeeff", location: "/backup", ...statistics });
+  assert.deepEqual(JSON.parse(stdout), { id: "00112233445566778899aabbccddeeff", location: "/backup", ...statistics, requests: null });
 });

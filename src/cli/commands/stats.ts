@@ -1,6 +1,6 @@
 import { defineCommand } from "../command.ts";
 import { EXIT } from "../exit-status.ts";
-import type { RepositoryStatistics } from "../library.ts";
+import type { RepositoryStatistics, RequestCounts } from "../library.ts";
 import { listLines } from "../text/table.ts";
 import { counted, formatBytes, formatCount } from "../text/units.ts";
 
@@ -21,9 +21,15 @@ export const statsCommand = defineCommand({
     await using repository = await context.openRepository();
     const statistics = await repository.statistics();
     const { output } = context;
-    const { containerBytes, condemned, indexBytes, logicalBytes } = statistics;
+    const { containerBytes, condemned, indexBytes, logicalBytes, requests } = statistics;
     if (output.mode.json) {
-      output.document({ id: repository.id, location: repository.location, ...statistics, condemned: condemned ?? null });
+      output.document({
+        id: repository.id,
+        location: repository.location,
+        ...statistics,
+        condemned: condemned ?? null,
+        requests: requests ?? null,
+      });
       return EXIT.done;
     }
     const ratio = containerBytes === 0 ? "" : ` (${(logicalBytes / containerBytes).toFixed(1)} times as much)`;
@@ -36,7 +42,7 @@ export const statsCommand = defineCommand({
         ...condemnedRow(condemned),
         ["segments", formatCount(statistics.segments)],
         ["index", `${formatBytes(indexBytes)} in ${counted(statistics.indexRuns, "run")}`],
-        ["reserve", formatBytes(statistics.reserveBytes)],
+        ...(requests === undefined ? [["reserve", formatBytes(statistics.reserveBytes)] as const] : requestRow(requests)),
       ]),
     );
     if (containerBytes > 0) output.line("What prune could free: `holdfast prune --dry-run` counts it.");
@@ -49,4 +55,20 @@ function condemnedRow(condemned: RepositoryStatistics["condemned"]): readonly (r
   if (condemned.containers === 0) return [];
   const containers = counted(condemned.containers, "container");
   return [["condemned", `${formatBytes(condemned.bytes)} in ${containers}, which the next prune removes`]];
+}
+
+/** What showing these figures took. */
+function requestRow({
+  get,
+  head,
+  list,
+  put,
+  copy,
+  delete: removed,
+  retries,
+}: RequestCounts): readonly (readonly [string, string])[] {
+  const asked = counted(get + head + list + put + copy + removed, "request");
+  return [
+    ["asked the store", `${asked}, ${formatCount(list)} of them lists${retries > 0 ? `, ${formatCount(retries)} repeated` : ""}`],
+  ];
 }

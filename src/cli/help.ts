@@ -46,6 +46,10 @@ export async function overview(version: string): Promise<string> {
 const ENVIRONMENT_LINES = definitionList(
   [
     ["HOLDFAST_REPOSITORY", "the repository, where --repository is not given"],
+    [
+      "HOLDFAST_S3_ENDPOINT",
+      "the address of the store for s3://bucket/prefix, where it is not Amazon's; credentials are in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    ],
     ["HOLDFAST_PASSPHRASE", "the passphrase, where neither option gives one; without it you are asked"],
   ],
   HELP_START - 2,

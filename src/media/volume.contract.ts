@@ -89,10 +89,7 @@ export function describeVolumeContract(kind: string, open: () => Promise<Volume>
     for (let seed = 0; seed < 20; seed++) names.push(await publishContainer(volume, pattern(10, seed)));
     assert.deepEqual(await volume.listContainers(), names.sort());
     const sizes = await volume.listContainerSizes();
-    assert.deepEqual(
-      [...sizes].toSorted(),
-      names.map((name) => [name, 10]),
-    );
+    assert.deepEqual(sizes, new Map(names.map((name) => [name, 10])));
   });
 
   check("reading a container that is not there says SEGMENT_MISSING", async (volume) => {

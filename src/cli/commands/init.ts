@@ -6,7 +6,7 @@ export const initCommand = defineCommand({
   name: "init",
   summary: "Make a new repository",
   description: [
-    "Makes an encrypted repository in a directory that does not exist yet or is empty.",
+    "Makes an encrypted repository in a directory that does not exist yet or is empty, or in an object store: s3://bucket/prefix, in a bucket that exists.",
     "The passphrase is asked for twice, unless an option or the environment gives it. It cannot be recovered: without it nobody can read what is backed up, you included.",
   ],
   positionals: [],
@@ -20,6 +20,10 @@ export const initCommand = defineCommand({
     {
       command: "holdfast init -r /srv/backup --passphrase-file /root/backup-passphrase",
       explanation: "without questions, for scripts",
+    },
+    {
+      command: "HOLDFAST_S3_ENDPOINT=https://s3.example.org holdfast init -r s3://backups/laptop",
+      explanation: "in a bucket, with credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     },
   ],
   exitStatuses: [],

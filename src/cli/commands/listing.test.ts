@@ -294,5 +294,10 @@ What prune could free: \`holdfast prune --dry-run\` counts it.
   assert.deepEqual(await rowsWith({ containers: 0, bytes: 0 }), []);
   assert.match((await rowsWith(undefined)).join(), /not known/);
   const { stdout } = await run(["stats", "--json"], { answers });
-  assert.deepEqual(JSON.parse(stdout), { id: "00112233445566778899aabbccddeeff", location: "/backup", ...statistics, requests: null });
+  assert.deepEqual(JSON.parse(stdout), {
+    id: "00112233445566778899aabbccddeeff",
+    location: "/backup",
+    ...statistics,
+    requests: null,
+  });
 });

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { listAll } from "../../src/platform/object-store/object-store.ts";
 import { assertSameTrees } from "./compare-trees.ts";
-import { expectStatus, startHoldfast, Workplace } from "./holdfast-process.ts";
+import { expectStatus, startHoldfast, whyNot, Workplace } from "./holdfast-process.ts";
 import type { Outcome } from "./holdfast-process.ts";
 import { noise } from "./noise.ts";
 import { S3_BUCKET, S3_CREDENTIALS, S3_REGION } from "./s3-server.ts";
@@ -165,6 +165,51 @@ export function describeObjectStorage(name: string, endpoint: () => string): voi
       await b.assertRestores();
       assert.deepEqual([await b.leftovers(), b.spooled()], [[], []]);
       assert.ok((await b.keys("volumes/main/containers")).length <= stored, "what the killed backup stored is gone");
+    });
+
+    test(
+      "a writer on another machine that is taken for dead and lives publishes nothing any more",
+      { skip: whyNot({ root: true, tools: ["unshare", "hostname"] }) },
+      async () => {
+        using b = new Bench(endpoint());
+        await b.run("init");
+        await b.run("backup", b.tree);
+        // What it reads ends only when it is told to.
+        const script = 'echo begun; touch "$1"; while [ ! -e "$2" ]; do sleep 0.05; done';
+        const dump = [
+          "backup",
+          "--source",
+          "dump",
+          "--stdin-from-command",
+          "--",
+          "sh",
+          "-c",
+          script,
+          "sh",
+          b.at("begun"),
+          b.at("end"),
+        ];
+        const under = ["unshare", "--uts", "sh", "-c", 'hostname laptop && exec "$@"', "sh"];
+        const laptop = startHoldfast(dump, { env: b.env, under });
+        while (!existsSync(b.at("begun"))) await setTimeout(10);
+        await b.run("prune", "--assume-dead", "laptop");
+        writeFileSync(b.at("end"), "");
+        const { status, stderr } = await laptop.ended;
+        assert.deepEqual([status, /taken for dead/.test(stderr)], [1, true], stderr);
+        assert.equal((await b.keys("volumes/main/images")).length, 1);
+        await b.run("prune");
+        await b.run("verify", "--read-data");
+        assert.deepEqual(await b.leftovers(), []);
+      },
+    );
+
+    test("two backups at once both succeed, and both images can be restored", async () => {
+      using b = new Bench(endpoint());
+      await b.run("init");
+      await Promise.all([b.run("backup", b.tree), b.run("backup", `${b.tree}/many`)]);
+      assert.equal((await b.keys("volumes/main/images")).length, 2);
+      await b.run("verify", "--read-data");
+      assert.deepEqual(await b.leftovers(), []);
     });
   });
 }

@@ -140,7 +140,9 @@ export class Opened {
   async close(): Promise<void> {
     await this.spareThreads.stop();
     this.#index?.close();
-    if (this.#catalog !== undefined) (await this.#catalog).catalog.close();
+    // If it could not be opened, whoever asked for it was told.
+    const opened = await this.#catalog?.catch(() => undefined);
+    opened?.catalog.close();
   }
 }
 

@@ -88,7 +88,7 @@ export function unreachable(action: Action, error: unknown): HoldfastError {
     retry: lasting ? "never" : "later",
     context: { object, endpoint, errno: codeOf(error) },
     hint: lasting
-      ? "Check the certificate of the store and the address in HOLDFAST_S3_ENDPOINT."
+      ? "Check the certificate of the store (NODE_EXTRA_CA_CERTS names a file with an authority of your own) and HOLDFAST_S3_ENDPOINT."
       : "Check the network and the address (HOLDFAST_S3_ENDPOINT), then run the command again: what is stored stays valid.",
     cause: error,
   });

@@ -27,7 +27,7 @@ export interface ImagesSeen {
 const seenBefore = new Map<string, ImagesSeen>();
 
 export function lookAtImages(
-  { process, repository, files, mayRemember }: Looking,
+  { process, repository, files, mayRemember }: Omit<Looking, "files"> & { readonly files: Pick<SimulatedFiles, "fingerprint"> },
   interruption: Interruption,
 ): Promise<ImagesSeen> {
   return typed("looking at the images", async () => {

@@ -2,7 +2,7 @@
 
 import type { Repository } from "../../../src/api/api.ts";
 import { HoldfastError, hasCode } from "../../../src/base/errors.ts";
-import type { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
+import type { Files } from "../../../src/platform/files.ts";
 import { NOTHING_LEFT, lacksSomething } from "./model.ts";
 import type { Damage, Model } from "./model.ts";
 import { ELSEWHERE, SimulatedProcess } from "./simulated-process.ts";
@@ -128,12 +128,7 @@ export const OPERATIONS = { init, backup, forget, prune, "key change": changeKey
 >;
 
 /** Does it as a process of its own; returns what is true afterwards. */
-export async function operate(
-  name: OperationName,
-  files: SimulatedFiles,
-  before: Model,
-  context: ProcessContext,
-): Promise<Model> {
+export async function operate(name: OperationName, files: Files, before: Model, context: ProcessContext): Promise<Model> {
   const model = { ...begun(name, before), processes: before.processes + 1 };
   const process = new SimulatedProcess({ files, processId: model.processes, ...context });
   const after = await carryOut(name, { process, model });

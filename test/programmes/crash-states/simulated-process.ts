@@ -12,7 +12,7 @@ import { loadBlake3 } from "../../../src/main/native-modules.ts";
 import type { FileTree } from "../../../src/platform/file-tree.ts";
 import { simulatedClock } from "../../../src/platform/simulated-clock.ts";
 import { SimulatedFileTree } from "../../../src/platform/simulated-file-tree.ts";
-import type { SimulatedFiles } from "../../../src/platform/simulated-files.ts";
+import type { Files } from "../../../src/platform/files.ts";
 import type { WorkerPort } from "../../../src/platform/threads.ts";
 import { changePassphrase, createRepository, openRepository, startSession } from "../../../src/repository/repository.ts";
 
@@ -31,7 +31,7 @@ export interface ProcessContext {
 }
 
 export interface ProcessOptions extends ProcessContext {
-  readonly files: SimulatedFiles;
+  readonly files: Files;
   /** Unlike that of any other process. */
   readonly processId: number;
   readonly isElsewhere?: boolean;

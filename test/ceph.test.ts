@@ -11,7 +11,7 @@ import { openTestStore } from "./support/s3-store.ts";
 
 const MIB = 1024 * 1024;
 
-describe("Ceph", { skip: whyNoCeph() ?? false }, () => {
+describe("Ceph", { skip: whyNoCeph }, () => {
   let ceph: Ceph;
   before(async () => {
     ceph = await startCeph();

@@ -153,7 +153,7 @@ async function judge(
   for (const name of ["backup", "prune"] as const) model = await operate(name, files, model, CONTEXT);
   const last = new SimulatedProcess({ files, processId: model.processes + 1, ...CONTEXT });
   await using repository = await last.open(passphrase);
-  // An image whose name was claimed and not given gets it from whoever clears what its writer left.
+  // An image whose name was decided on and not given gets it from whoever clears what its writer left.
   const unknown = (await repository.images()).filter(({ id }) => !model.images.has(id));
   assert.ok(unknown.length <= (operation === "backup" ? 1 : 0), `images that nobody made: ${unknown.map(({ id }) => id).join()}`);
   model = { ...model, images: new Map([...model.images, ...unknown.map(({ id }) => [id, interrupted] as const)]) };

@@ -88,8 +88,8 @@ test("what was not synced is not there", () => {
 test("a temporary file whose writer has begun to name it gets its name by whoever removes it", () => {
   const { store, files: writer } = emptyPlace();
   write(writer, `${DIRECTORY}/.tmp-1`, "content");
-  // The writer was cut off behind its claim.
-  store.put("repository/.tmp-1.claim", utf8("repository/named"));
+  // The writer was cut off behind its verdict.
+  store.put("repository/.tmp-1.verdict", utf8("repository/named"));
   const other = filesOver(store);
   assert.deepEqual(other.list(DIRECTORY), [".tmp-1"]);
   assert.equal(other.remove(`${DIRECTORY}/.tmp-1`), true);
@@ -99,7 +99,7 @@ test("a temporary file whose writer has begun to name it gets its name by whoeve
 test("a temporary file that others are removing gets no name any more", () => {
   const { store, files: writer } = emptyPlace();
   write(writer, `${DIRECTORY}/.tmp-1`, "content");
-  store.put("repository/.tmp-1.claim", new Uint8Array(0));
+  store.put("repository/.tmp-1.verdict", new Uint8Array(0));
   assert.throws(
     () => writer.rename(`${DIRECTORY}/.tmp-1`, `${DIRECTORY}/named`),
     (error) => hasCode(error, "REPOSITORY_WRITE_FAILED"),

@@ -1,7 +1,7 @@
 // Files of ours as objects of a store: the file s3://bucket/a/b is the object a/b, a directory an empty object whose key ends in a
 // slash. What a disk does in one step and a store does not is made of steps that leave no gap (docs/design/object-storage.md):
 //   a new name        a put that succeeds only while there is no such object
-//   rename            a claim, a copy, a removal; see `#move`
+//   rename            a verdict, a copy, a removal; see `#move`
 //   draft             written to a local file, and put when it is synced
 // Index runs, which are read here and there, are kept in a local directory; their names are the hashes of their bytes.
 
@@ -31,9 +31,9 @@ export interface ObjectFilesOptions {
   readonly random: Random;
 }
 
-/** Ends the name of a claim on a temporary file: the first to make it decides whether the file gets its name or is removed. */
-const CLAIM = ".claim";
-const CLAIM_LIMIT_BYTES = 1_024;
+/** Ends the name of the verdict on a temporary file: the first to make it decides whether the file gets its name or is removed. */
+const VERDICT = ".verdict";
+const VERDICT_LIMIT_BYTES = 1_024;
 /** Linking reads the file: records and session files, at most. */
 const LINK_LIMIT_BYTES = 256 * 1024 * 1024;
 const PIECE_BYTES = 16 * 1024 * 1024;
@@ -105,8 +105,8 @@ export class ObjectFiles implements Files {
     // An object, and what lies below its name, if somebody has made such, are one name.
     const names = new Set(keys.map((key) => key.slice(prefix.length).replace(/\/$/, "")));
     names.delete("");
-    // A claim whose file is gone shows as a file, to be removed like one.
-    return [...names].filter((name) => !name.endsWith(CLAIM) || !names.has(name.slice(0, -CLAIM.length)));
+    // A verdict whose file is gone shows as a file, to be removed like one.
+    return [...names].filter((name) => !name.endsWith(VERDICT) || !names.has(name.slice(0, -VERDICT.length)));
   }
 
   makeDirectory(directory: string): void {
@@ -182,28 +182,28 @@ export class ObjectFiles implements Files {
   // --- names ---------------------------------------------------------------------------------
 
   /**
-   * Gives a temporary file its name, unless somebody takes the file away: of the two, the first claim decides. Whoever finds that
-   * the name was to be given gives it, so that when a temporary file is gone nothing can come of it any more. The claim goes before the
-   * file: a file without a claim is either unnamed, or named already.
+   * Gives a temporary file its name, unless somebody takes the file away: of the two, the first verdict counts. Whoever finds that
+   * the name was to be given gives it, so that when a temporary file is gone nothing can come of it any more. The verdict goes before the
+   * file: a file without a verdict is either unnamed, or named already.
    */
   #move(key: string, target: string): boolean {
-    if (!this.#store.put(key + CLAIM, utf8(target), { onlyIfAbsent: true })) return false;
-    // Gone behind our claim: who removes it has given it its name for us.
+    if (!this.#store.put(key + VERDICT, utf8(target), { onlyIfAbsent: true })) return false;
+    // Gone behind our verdict: who removes it has given it its name for us.
     const isNamed = this.#store.copy(key, target) || this.#store.head(target) !== undefined;
-    this.#store.remove(key + CLAIM);
+    this.#store.remove(key + VERDICT);
     if (isNamed) this.#store.remove(key);
     return isNamed;
   }
 
   #removeTemporary(key: string): void {
-    const claim = key + CLAIM;
-    if (!this.#store.put(claim, new Uint8Array(0), { onlyIfAbsent: true })) {
-      const claimed = this.#store.get(claim, CLAIM_LIMIT_BYTES);
+    const verdict = key + VERDICT;
+    if (!this.#store.put(verdict, new Uint8Array(0), { onlyIfAbsent: true })) {
+      const found = this.#store.get(verdict, VERDICT_LIMIT_BYTES);
       // Gone meanwhile: whoever had it has named the file, or removed it.
-      if (claimed !== undefined && claimed.length > 0) this.#store.copy(key, textOf(claimed));
+      if (found !== undefined && found.length > 0) this.#store.copy(key, textOf(found));
     }
     this.#store.remove(key);
-    this.#store.remove(claim);
+    this.#store.remove(verdict);
   }
 
   #copyAndRemove(key: string, target: string): boolean {
@@ -214,7 +214,7 @@ export class ObjectFiles implements Files {
 
   #isTemporary(path: string): boolean {
     const name = nameOf(path);
-    return this.#options.isTemporary(name) && !name.endsWith(CLAIM);
+    return this.#options.isTemporary(name) && !name.endsWith(VERDICT);
   }
 
   // --- directories ---------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,19 +12,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EpochMs } from "../../src/platform/clock.ts";
 import { EMPTY_SHA256, signRequest } from "../../src/platform/object-store/sign-request.ts";
+import { whyNot } from "./holdfast-process.ts";
 import { S3_BUCKET, S3_CREDENTIALS, S3_REGION } from "./s3-server.ts";
 
 const PROGRAMS = ["ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "ceph", "radosgw-admin", "monmaptool"];
 const PATIENCE_MS = 120_000;
 
-/** Why there is no Ceph to test with; undefined when there is. */
-export function whyNoCeph(): string | undefined {
-  if (process.platform !== "linux") return "Ceph is tested with on Linux only";
-  const directories = (process.env["PATH"] ?? "").split(":");
-  const missing = PROGRAMS.filter((name) => !directories.some((directory) => existsSync(`${directory}/${name}`)));
-  if (missing.length > 0) return `Ceph is not installed: ${missing.join(", ")}`;
-  return process.getuid?.() === 0 ? undefined : "starting Ceph needs root";
-}
+/** For `skip` of node:test: false, or why there is no Ceph to test with. */
+export const whyNoCeph = whyNot({ root: true, tools: PROGRAMS });
 
 export interface Ceph {
   readonly endpoint: string;

@@ -75,7 +75,7 @@ class Bench extends Workplace {
     return objects.map(({ key }) => key.slice(prefix.length)).filter((key) => key !== "");
   }
 
-  /** Names of temporary files, claims and sessions anywhere in the repository. */
+  /** Names of temporary files, verdicts and sessions anywhere in the repository. */
   async leftovers(): Promise<string[]> {
     const objects = await listAll(openTestStore(this.endpoint), `${this.prefix}/`);
     return objects.map(({ key }) => key).filter((key) => key.includes(".tmp-") || /\/sessions\/./.test(key));

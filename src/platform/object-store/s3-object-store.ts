@@ -212,7 +212,7 @@ export class S3ObjectStore implements ObjectStore {
         const part = await partOf(content, offset, Math.min(partBytes, size - offset));
         tags.push(await this.#putPart(upload, tags.length + 1, part));
       }
-      return await this.#completeUpload(upload, tags, options);
+      return await this.#completeUpload(upload, { tags, sizeBytes: size }, options);
     } catch (error) {
       await this.abortUpload(upload).catch(() => undefined);
       throw error;
@@ -246,7 +246,11 @@ export class S3ObjectStore implements ObjectStore {
     return answer.headers.etag ?? "";
   }
 
-  async #completeUpload({ key, id }: PendingUpload, tags: readonly string[], { onlyIfAbsent }: PutOptions): Promise<boolean> {
+  async #completeUpload(
+    { key, id }: PendingUpload,
+    { tags, sizeBytes }: { readonly tags: readonly string[]; readonly sizeBytes: number },
+    { onlyIfAbsent }: PutOptions,
+  ): Promise<boolean> {
     const parts = tags.map((tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${escaped(tag)}</ETag></Part>`);
     const content = utf8(`<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`);
     const answer = await this.#ask({
@@ -263,8 +267,9 @@ export class S3ObjectStore implements ObjectStore {
       // Assembling takes long, so it begins with 200 and may still fail.
       check: requireNoError,
     });
-    // An upload that was completed by an attempt without an answer is not there any more.
-    if (answer.status === 404 && answer.earlierAttempts > 0 && (await this.head(key)) !== undefined) return true;
+    // An attempt without an answer may have completed it: then there is an object, and no upload any more.
+    const wasAsked = answer.earlierAttempts > 0 && (answer.status === 404 || answer.status === 412);
+    if (wasAsked && (await this.head(key))?.sizeBytes === sizeBytes) return true;
     if (answer.status === 404)
       throw refused(this.#action({ verb: "write", access: "write" }, key), refusalOf(answer), answer.headers);
     return answer.status !== 412;

@@ -5,6 +5,7 @@ import { ByteWriter, equalBytes, textOf } from "../base/bytes.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { ENTRY_FILE, readEntryBody } from "../formats/entry.ts";
 import type { EntryBody } from "../formats/entry.ts";
+import { encodeSentPart } from "../formats/image-record.ts";
 import { readPackedReferences } from "../formats/segment-reference.ts";
 import {
   decodeReply,
@@ -16,6 +17,7 @@ import {
   writePackedContent,
 } from "../formats/stream.ts";
 import type { BackupStatistics, SourceProblem } from "../model/backup-report.ts";
+import type { SentPart } from "../model/image.ts";
 import type { BaseImage, ImageBuilder } from "../repository/repository.ts";
 import type { FileRequests } from "./file-requests.ts";
 import { stretchesAgree } from "./pending.ts";
@@ -219,8 +221,8 @@ export class EntrySender {
   }
 
   /** Sends the client's part of the image record; resolves with the image's id when it is durable. */
-  async commit(record: string): Promise<string> {
-    writeCommit(this.#outgoing, record);
+  async commit(sent: SentPart): Promise<string> {
+    writeCommit(this.#outgoing, encodeSentPart(sent));
     const reply = decodeReply(await this.#exchange());
     assert(reply.type === "committed", "a commit is answered with the image");
     this.#parts.mirror.finish();

@@ -75,9 +75,9 @@ export async function backUpCommand(
   writePackedContent(messages, content);
   writeContentEnd(messages);
   writeCommit(messages, encodeSentPart(account.sentPart(null)));
-  const encoded = await connection.send(messages.take());
-  const reply = encoded === undefined ? undefined : decodeReply(encoded);
-  if (reply?.type !== "committed") throw new Error("Broken invariant: a commit is answered with the image");
+  await connection.settle();
+  const reply = decodeReply(await connection.ask(messages.take()));
+  if (reply.type !== "committed") throw new Error("Broken invariant: a commit is answered with the image");
   const { imageId } = reply;
   return account.report(name, { imageId, baseImageId: undefined }, await otherHalf.afterCommit(imageId));
 }

@@ -78,7 +78,7 @@ export async function rehearseTree(
       ...runParts(side, options, account, walk, tree, base?.statistics),
       bases: images,
       isRehearsal: true,
-      connection: { send: (batch) => Promise.resolve(rehearsedReply(batch)) },
+      connection: REHEARSED,
       pool: new ReaderPool([{ serve: (request) => Promise.resolve(rehearsedRead(request)) }]),
       mirror: new ImageBuilder({ sink: { storePage: (kind, bytes) => fingerprinters[kind].of(bytes) } }),
       attributeParts: () => ({}),
@@ -96,12 +96,19 @@ export interface RehearsalBase extends OfferedBase {
   readonly pages: PageSource;
 }
 
-function rehearsedReply(batch: Uint8Array): Uint8Array | undefined {
+/** Believes every claim and keeps nothing. */
+const REHEARSED: BackupConnection = {
+  post: () => Promise.resolve(),
+  ask: (batch) => Promise.resolve(rehearsedReply(batch)),
+  settle: () => Promise.resolve(),
+};
+
+function rehearsedReply(batch: Uint8Array): Uint8Array {
   for (const message of readClientMessages(batch)) {
     if (message.type === "claim") return encodeReply({ type: "claim-accepted" });
     if (message.type === "checkpoint") return encodeReply({ type: "checkpointed" });
   }
-  return undefined;
+  throw new Error("Broken invariant: a rehearsal makes claims and checkpoints alone");
 }
 
 function openSource(
@@ -210,9 +217,8 @@ async function offerBases(otherHalf: OtherHalf, trackLogs: TrackLogs, account: B
 async function offer({ id }: OfferedBase, connection: BackupConnection, account: BackupAccount): Promise<boolean> {
   const writer = new ByteWriter();
   writeBaseOffer(writer, id);
-  const encoded = await connection.send(writer.take());
-  const reply = encoded === undefined ? undefined : decodeReply(encoded);
-  if (reply?.type === "base-accepted") return true;
-  if (reply?.type === "base-refused") account.notice(`Image ${id.slice(0, 8)} cannot be the base: ${reply.reason}`);
+  const reply = decodeReply(await connection.ask(writer.take()));
+  if (reply.type === "base-accepted") return true;
+  if (reply.type === "base-refused") account.notice(`Image ${id.slice(0, 8)} cannot be the base: ${reply.reason}`);
   return false;
 }

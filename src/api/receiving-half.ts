@@ -1,10 +1,12 @@
 // The receiving half of a backup on the machine that holds the repository: chooses bases, takes messages, stores and commits. Who
 // sends may be in this process or at the other end of a network.
 
+import { assert } from "../base/assert.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import type { BackupConnection, ReadingThread } from "../client/client.ts";
 import { encodeReply } from "../formats/stream.ts";
+import type { ServerReply } from "../formats/stream.ts";
 import type { ImageDescription } from "../model/image.ts";
 import { readLosses, tidyIndex } from "../repository/repository.ts";
 import type { Losses, PageSource, WritableIndexLocation, WrittenContainer } from "../repository/repository.ts";
@@ -48,6 +50,7 @@ export class ReceivingHalf implements OtherHalf {
   readonly #writers: BackupWriters;
   readonly #indexLocation: WritableIndexLocation;
   readonly #stored = new StoredCounts();
+  readonly #assembler: ImageAssembler;
 
   static async open(opened: Opened, options: ReceivingOptions): Promise<ReceivingHalf> {
     return new ReceivingHalf(opened, options, await begin(opened, options));
@@ -88,11 +91,24 @@ export class ReceivingHalf implements OtherHalf {
     });
     const assembler = new ImageAssembler(backup);
     this.connection = {
-      send: async (batch) => {
+      post: async (batch) => {
         const reply = await assembler.receive(batch);
-        return reply === undefined ? undefined : encodeReply(reply);
+        assert(reply === undefined, "what is posted wants no reply");
       },
+      ask: async (batch) => {
+        const reply = await assembler.receive(batch);
+        assert(reply !== undefined, "what is asked wants a reply");
+        return encodeReply(reply);
+      },
+      // The threads that read have stored it themselves.
+      settle: () => Promise.resolve(),
     };
+    this.#assembler = assembler;
+  }
+
+  /** Messages of which the last may want a reply. */
+  async receive(batch: Uint8Array): Promise<ServerReply | undefined> {
+    return this.#assembler.receive(batch);
   }
 
   get checkpoint(): OfferedBase | undefined {

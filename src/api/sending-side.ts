@@ -15,6 +15,8 @@ export interface SendingSide {
   readonly fingerprinters: Fingerprinters;
   /** For the cutting by content. */
   readonly cutKey: Uint8Array;
+  /** Of the fingerprints of file content. */
+  readonly dataKey: Uint8Array;
   /** For track logs. */
   readonly trackLogKey: Uint8Array;
 }

@@ -53,10 +53,17 @@ export function decodePageQuestion(bytes: Uint8Array): PageQuestion {
   };
 }
 
+export interface ReferredPage {
+  readonly kind: "page" | "list";
+  readonly fingerprint: Fingerprint;
+  readonly pageBytes: number;
+  readonly level: number;
+}
+
 /** What a page refers to, in the order in which it does. */
 export interface PageReferences {
   /** Pages of the same kind below it, and roots of segment lists. */
-  readonly pages: readonly { readonly kind: "page" | "list"; readonly fingerprint: Fingerprint; readonly level: number }[];
+  readonly pages: readonly ReferredPage[];
   readonly segments: readonly Fingerprint[];
 }
 
@@ -64,18 +71,21 @@ export interface PageReferences {
 export function referencesOf(kind: "page" | "list", page: Uint8Array, level: number): PageReferences {
   if (level > 0) {
     const children = kind === "page" ? decodeIndexPage(page, level) : decodeListIndex(page, level);
-    return { pages: children.map(({ fingerprint }) => ({ kind, fingerprint, level: level - 1 })), segments: [] };
+    return {
+      pages: children.map(({ fingerprint, pageBytes }) => ({ kind, fingerprint, pageBytes, level: level - 1 })),
+      segments: [],
+    };
   }
   if (kind === "list") return { pages: [], segments: dataOf(decodeListLeaf(page)) };
-  const pages: { kind: "list"; fingerprint: Fingerprint; level: number }[] = [];
+  const pages: ReferredPage[] = [];
   const segments: Fingerprint[] = [];
   const cursor = new EntryPageCursor();
   cursor.open(page);
   while (cursor.next()) {
     const body = readEntryBody(cursor.body());
     if (body.segmentList !== undefined) {
-      const { fingerprint, level: listLevel } = body.segmentList;
-      pages.push({ kind: "list", fingerprint: fingerprint.slice() as Fingerprint, level: listLevel });
+      const { fingerprint, pageBytes, level: listLevel } = body.segmentList;
+      pages.push({ kind: "list", fingerprint: fingerprint.slice() as Fingerprint, pageBytes, level: listLevel });
     }
     segments.push(...segmentsOfBody(body));
   }

@@ -16,7 +16,7 @@ import {
   readOffer,
   readProofs,
 } from "../../formats/segment-transfer.ts";
-import { decodeReply } from "../../formats/stream.ts";
+import { encodeReply } from "../../formats/stream.ts";
 import type { EndedBackup } from "../../formats/server-exchange.ts";
 import type { ImageDescription, ImageId } from "../../model/image.ts";
 import { asJob } from "../job-history.ts";
@@ -31,6 +31,8 @@ export interface IntakeRequest {
 }
 
 const NO_ANSWER = new Uint8Array(0);
+/** So many batches may be on their way, and so many answers are kept for those whose answer was lost. */
+const BATCHES_AHEAD = 32;
 
 export class Intake {
   readonly challenge: Uint8Array;
@@ -43,11 +45,14 @@ export class Intake {
   /** Lets the session end. */
   readonly #end: (error?: Error) => void;
   readonly #ended: Promise<void>;
-  #number = 0;
-  #answer: Promise<Uint8Array> = Promise.resolve(NO_ANSWER);
+  /** Of the messages that are expected next. */
+  #next = 1;
+  readonly #waiting = new Map<number, Uint8Array>();
+  readonly #answers = new Map<number, PromiseWithResolvers<Uint8Array>>();
+  #last: Promise<Uint8Array> = Promise.resolve(NO_ANSWER);
   #image: string | undefined;
   #figures: StoredFigures | undefined;
-  #next = 0;
+  #nextThread = 0;
 
   static async begin(opened: Opened, { description, withBases }: IntakeRequest): Promise<Intake> {
     const notices: string[] = [];
@@ -113,25 +118,42 @@ export class Intake {
   }
 
   /**
-   * Messages of the stream; `number` counts up from 1. The answer to the last number is given again when that comes again. After a failure
-   * there is no going on.
+   * Messages of the stream; `number` counts up from 1, and a batch may come before those that precede it. One that comes again gets the
+   * same answer. After a failure there is no going on.
    */
   receive(number: number, batch: Uint8Array): Promise<Uint8Array> {
-    if (number === this.#number && number > 0) return this.#answer;
-    if (number !== this.#number + 1) return Promise.reject(outOfOrder(number, this.#number));
-    this.#number = number;
-    this.#answer = this.#answer.then(() => this.#receive(batch));
+    const known = this.#answers.get(number);
+    if (known !== undefined) return known.promise;
+    if (!Number.isSafeInteger(number) || number < this.#next || number >= this.#next + BATCHES_AHEAD) {
+      return Promise.reject(outOfOrder(number, this.#next));
+    }
+    const answer = Promise.withResolvers<Uint8Array>();
     // Whoever asks for it is told.
-    this.#answer.catch(() => undefined);
-    return this.#answer;
+    answer.promise.catch(() => undefined);
+    this.#answers.set(number, answer);
+    this.#waiting.set(number, batch);
+    this.#goOn();
+    return answer.promise;
+  }
+
+  /** Takes what has come in order. */
+  #goOn(): void {
+    for (let batch = this.#waiting.get(this.#next); batch !== undefined; batch = this.#waiting.get(this.#next)) {
+      const number = this.#next++;
+      const taken = batch;
+      this.#waiting.delete(number);
+      this.#answers.delete(number - BATCHES_AHEAD);
+      const answer = this.#answers.get(number) as PromiseWithResolvers<Uint8Array>;
+      this.#last = this.#last.then(() => this.#receive(taken));
+      this.#last.then(answer.resolve, answer.reject);
+    }
   }
 
   async #receive(batch: Uint8Array): Promise<Uint8Array> {
-    const encoded = await this.#half.connection.send(batch);
-    if (encoded === undefined) return NO_ANSWER;
-    const reply = decodeReply(encoded);
+    const reply = await this.#half.receive(batch);
+    if (reply === undefined) return NO_ANSWER;
     if (reply.type === "committed") this.#image = reply.imageId;
-    return encoded;
+    return encodeReply(reply);
   }
 
   /** What of an offer is wanted, one state for each fingerprint. */
@@ -174,7 +196,7 @@ export class Intake {
   /** Stores a block of segments. */
   async store(block: Uint8Array): Promise<void> {
     const { threads } = this.#half;
-    const thread = threads[this.#next++ % threads.length];
+    const thread = threads[this.#nextThread++ % threads.length];
     if (thread === undefined) throw new Error("Broken invariant: there is a thread that stores");
     await thread.serve(new Uint8Array(block));
   }
@@ -194,9 +216,9 @@ export class Intake {
 /** Of one backup; the next client has a processor, too. */
 const THREADS = 1;
 
-function outOfOrder(number: number, last: number): HoldfastError {
+function outOfOrder(number: number, next: number): HoldfastError {
   return new HoldfastError("FORMAT_INVALID", {
-    message: `Message ${number} of a backup came after message ${last}`,
+    message: `Message ${number} of a backup came when ${next} was expected`,
     hint: "The sending half is faulty or of another version.",
   });
 }

@@ -42,7 +42,7 @@ export class ServedImages {
     );
   }
 
-  /** A page with the grants of what it refers to. PERMISSION_DENIED without a grant of its own. */
+  /** A page with the grants of what it refers to. ACCESS_DENIED without a grant of its own. */
   async page(question: Uint8Array): Promise<Uint8Array> {
     const { kind, fingerprint, pageBytes, level, grant, withPlaces } = decodePageQuestion(question);
     if (!this.#grants.isGranted(kind, fingerprint, grant)) throw notGranted();
@@ -63,7 +63,7 @@ export class ServedImages {
     return place;
   }
 
-  /** Plain segments, one zstd frame of all. PERMISSION_DENIED when one of them was not granted. */
+  /** Plain segments, one zstd frame of all. ACCESS_DENIED when one of them was not granted. */
   async segments(question: Uint8Array): Promise<Uint8Array> {
     const asked = decodeSegmentQuestion(question);
     if (!asked.every(({ fingerprint, grant }) => this.#grants.isGranted("data", fingerprint, grant))) throw notGranted();
@@ -97,7 +97,7 @@ export function grantsFor({ repository, services }: Opened, client: string): Gra
 }
 
 function notGranted(): HoldfastError {
-  return new HoldfastError("PERMISSION_DENIED", {
+  return new HoldfastError("ACCESS_DENIED", {
     message: "This was not granted: a page or segment is read by way of an image that the client may see",
     hint: "List the images again. If that does not help, the program is faulty or of another version.",
   });

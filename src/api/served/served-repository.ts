@@ -33,6 +33,8 @@ const BACKUP_NUMBER_BYTES = 16;
 interface Served {
   readonly client: string;
   readonly intake: Intake;
+  /** Once it is to end: the answer to that, for when it is asked again. */
+  ended?: Promise<Uint8Array>;
 }
 
 export class ServedRepository implements AsyncDisposable {
@@ -82,7 +84,8 @@ export class ServedRepository implements AsyncDisposable {
   async beginBackup(client: string, request: Uint8Array): Promise<Uint8Array> {
     const { description: asked, withBases } = decodeBackupRequest(request);
     await this.endIdle();
-    if (this.#backups.size + this.#beginning >= this.#backupsAtOnce) throw busy(this.#backupsAtOnce);
+    const underWay = [...this.#backups.values()].filter(({ ended }) => ended === undefined).length;
+    if (underWay + this.#beginning >= this.#backupsAtOnce) throw busy(this.#backupsAtOnce);
     const { clock, random } = this.#opened.services;
     // Time and name are the server's: nobody dates an image back, or makes one for somebody else.
     const description: ImageDescription = {
@@ -113,50 +116,50 @@ export class ServedRepository implements AsyncDisposable {
   }
 
   receive(client: string, backup: string, number: number, batch: Uint8Array): Promise<Uint8Array> {
-    return this.#used(client, backup).receive(number, batch);
+    return this.#used(client, backup).intake.receive(number, batch);
   }
 
   offer(client: string, backup: string, fingerprints: Uint8Array): Uint8Array {
-    return this.#used(client, backup).offer(fingerprints);
+    return this.#used(client, backup).intake.offer(fingerprints);
   }
 
   prove(client: string, backup: string, proofs: Uint8Array): Promise<Uint8Array> {
-    return this.#used(client, backup).prove(proofs);
+    return this.#used(client, backup).intake.prove(proofs);
   }
 
   store(client: string, backup: string, block: Uint8Array): Promise<void> {
-    return this.#used(client, backup).store(block);
+    return this.#used(client, backup).intake.store(block);
   }
 
-  /** Committed or not. The answer is given once. */
-  async endBackup(client: string, backup: string): Promise<Uint8Array> {
-    const intake = this.#used(client, backup);
-    const ended = await intake.end();
-    this.#backups.delete(backup);
-    return encodeEndedBackup(ended);
+  /** Committed or not. */
+  endBackup(client: string, backup: string): Promise<Uint8Array> {
+    const served = this.#used(client, backup);
+    served.ended ??= served.intake.end().then(encodeEndedBackup);
+    return served.ended;
   }
 
   /** Gives up backups of which nothing comes any more. */
   async endIdle(): Promise<void> {
     const nowMs = this.#opened.services.clock.elapsedMs();
-    for (const [backup, { intake }] of this.#backups) {
+    for (const [backup, { intake, ended }] of this.#backups) {
       if (nowMs - intake.usedAtMs < this.#patienceMs) continue;
       this.#backups.delete(backup);
-      await intake.end();
+      await (ended ?? intake.end());
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const all = [...this.#backups.values()];
     this.#backups.clear();
-    await Promise.all(all.map(({ intake }) => intake.end()));
+    await Promise.all(all.map(({ intake, ended }) => ended ?? intake.end()));
+    await this.#opened.close();
   }
 
-  #used(client: string, backup: string): Intake {
+  #used(client: string, backup: string): Served {
     const served = this.#backups.get(backup);
     if (served === undefined || served.client !== client) throw unknownBackup(backup);
     served.intake.usedAtMs = this.#opened.services.clock.elapsedMs();
-    return served.intake;
+    return served;
   }
 }
 

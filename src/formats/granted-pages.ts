@@ -172,6 +172,8 @@ function readPlace(reader: ByteReader): GrantedPlace {
 /** Of one question for segments. */
 export const SEGMENTS_ASKED_LIMIT = 8192;
 const ASKED_BYTES = FINGERPRINT_BYTES + GRANT_BYTES;
+/** The longest question for segments. */
+export const SEGMENT_QUESTION_LIMIT: number = SEGMENTS_ASKED_LIMIT * ASKED_BYTES;
 
 export interface AskedSegment {
   readonly fingerprint: Fingerprint;
@@ -186,7 +188,7 @@ export function encodeSegmentQuestion(segments: readonly AskedSegment[]): Uint8A
 
 export function decodeSegmentQuestion(bytes: Uint8Array): readonly AskedSegment[] {
   const reader = new ByteReader(bytes, "a question for segments");
-  if (bytes.length === 0 || bytes.length % ASKED_BYTES !== 0 || bytes.length > SEGMENTS_ASKED_LIMIT * ASKED_BYTES) {
+  if (bytes.length === 0 || bytes.length % ASKED_BYTES !== 0 || bytes.length > SEGMENT_QUESTION_LIMIT) {
     reader.invalid(`${bytes.length} bytes, ${ASKED_BYTES} for each of 1 to ${SEGMENTS_ASKED_LIMIT} segments were expected`);
   }
   return Array.from({ length: bytes.length / ASKED_BYTES }, () => ({

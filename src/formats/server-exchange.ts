@@ -28,6 +28,8 @@ const NOTICES_LIMIT = 1_000;
 const NOTICE_LIMIT = 16_384;
 /** Files that a client is told to read again; when there are more, the image is no base. */
 export const MUST_READ_LIMIT = 10_000;
+/** The longest request for a backup: many paths, many patterns. */
+export const BACKUP_REQUEST_LIMIT: number = 64 * 1024 * 1024;
 /** The longest answer of this kind. */
 export const EXCHANGE_BYTES_LIMIT: number = 256 * 1024 * 1024;
 

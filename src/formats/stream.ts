@@ -16,6 +16,9 @@ export const MESSAGE_LIMIT = 1024 * 1024;
 /** But for a commit: as much as a record may hold. */
 export const COMMIT_LIMIT = SEALED_RECORD_LIMIT;
 
+/** A batch of messages: what a sender gathers before it sends, and a commit behind it. */
+export const BATCH_LIMIT: number = COMMIT_LIMIT + 2 * MESSAGE_LIMIT;
+
 /** From client to server. */
 export const MESSAGE_BASE_OFFER = 1;
 export const MESSAGE_CLAIM = 2;

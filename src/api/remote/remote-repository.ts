@@ -23,7 +23,7 @@ import type { SendingSide } from "../sending-side.ts";
 import type { Services } from "../services.ts";
 import type { BackupOptions, BackupReport, ImageFilter, Repository, RestoreOptions, RestoreReport } from "../types.ts";
 import { SpareThreads } from "../worker-pool.ts";
-import { RemoteBlocks } from "./remote-blocks.ts";
+import { RemoteBlocks, ServerFailure } from "./remote-blocks.ts";
 import { RemoteHalf } from "./remote-half.ts";
 import { RemotePages } from "./remote-pages.ts";
 import type { RemoteServer } from "./remote-server.ts";
@@ -166,7 +166,11 @@ export class RemoteRepository {
     const segments = new SegmentBook();
     const source = this.#pages([image], segments, true);
     const threads = Array.from({ length: RESTORING_AT_ONCE }, () => this.#restoreThread(segments));
-    return restoreImage({ services: this.#services, source, index: segments, threads }, image, options);
+    try {
+      return await restoreImage({ services: this.#services, source, index: segments, threads }, image, options);
+    } catch (error) {
+      throw error instanceof ServerFailure ? error.cause : error;
+    }
   }
 
   /** In this thread: it waits for the network most of the time. */

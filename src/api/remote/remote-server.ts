@@ -51,13 +51,15 @@ const SEGMENTS_ANSWER_LIMIT = MAX_BLOCK_PLAIN_BYTES + SEGMENTS_ASKED_LIMIT * 4 +
 
 export class RemoteServer {
   readonly #parts: RemoteServerParts;
+  /** Aborted when nobody asks any more: what was fetched ahead and is not needed. */
+  readonly #closing = new AbortController();
 
   constructor(parts: RemoteServerParts) {
     this.#parts = parts;
   }
 
   async describe(): Promise<ServedRepositoryDescription> {
-    return decodeServedRepository(await this.#ask("GET", "/v1/repository", undefined, EXCHANGE_BYTES_LIMIT));
+    return decodeServedRepository(await this.#ask("GET", "/v1/domain", undefined, EXCHANGE_BYTES_LIMIT));
   }
 
   async images(): Promise<readonly ServedImage[]> {
@@ -100,6 +102,7 @@ export class RemoteServer {
   }
 
   close(): void {
+    this.#closing.abort();
     this.#parts.connection.close();
   }
 
@@ -110,7 +113,7 @@ export class RemoteServer {
     limitBytes: number,
     signal?: AbortSignal,
   ): Promise<Uint8Array> {
-    const { connection, delay } = this.#parts;
+    const { connection } = this.#parts;
     for (let attempt = 1; ; attempt++) {
       try {
         const answer = await connection.exchange({ method, path, limitBytes, signal, ...(body === undefined ? {} : { body }) });
@@ -118,12 +121,18 @@ export class RemoteServer {
         throw decodeErrorReply(answer.status, answer.body);
       } catch (error) {
         if (signal?.aborted === true) throw interrupted();
+        if (this.#closing.signal.aborted) throw error;
         if (!isWorthAnotherAttempt(error) || attempt === ATTEMPTS) throw error;
-        await delay(this.#waitMs(attempt), signal).catch((reason: unknown) => {
-          throw signal?.aborted === true ? interrupted() : reason;
+        await this.#wait(attempt, signal).catch((reason: unknown) => {
+          throw signal?.aborted === true ? interrupted() : this.#closing.signal.aborted ? error : reason;
         });
       }
     }
+  }
+
+  #wait(attempt: number, signal: AbortSignal | undefined): Promise<void> {
+    const closing = this.#closing.signal;
+    return this.#parts.delay(this.#waitMs(attempt), signal === undefined ? closing : AbortSignal.any([closing, signal]));
   }
 
   /** Not the same for all clients that a server's restart has cut off. */

@@ -64,7 +64,7 @@ async function ask(
 ): Promise<Uint8Array> {
   const [, , what, backup = "", step = ""] = (path.split("?")[0] ?? "").split("/");
   switch (`${method} ${what}${backup === "" ? "" : " backup"}${step === "" ? "" : ` ${step}`}`) {
-    case "GET repository":
+    case "GET domain":
       return served.describe(client);
     case "GET images":
       return served.images(client);

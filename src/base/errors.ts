@@ -69,7 +69,6 @@ export type ErrorCode =
   | "REQUEST_TOO_LARGE"
   | "REQUEST_TIMEOUT"
   | "STATE_LOCKED"
-  | "AUDIT_LOG_BROKEN"
   | "INTERRUPTED";
 
 export class HoldfastError extends Error {

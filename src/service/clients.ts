@@ -165,19 +165,21 @@ export class ClientDirectory {
     this.#state = state;
   }
 
-  /** NOT_ENROLLED when no client has this key, CLIENT_REVOKED when it is one no more. */
+  /** Also who is revoked. NOT_ENROLLED when no client ever had this key. */
   require(key: string): ClientRecord {
     const client = this.#byKey.get(key) ?? this.#readNew().get(key);
-    if (client === undefined) {
-      throw new HoldfastError("NOT_ENROLLED", {
-        message: "The key of this client is not known to the server",
-        context: { key },
-        hint: "Ask whoever runs the server for a token, then run `holdfast agent enrol`.",
-      });
-    }
+    if (client !== undefined) return client;
+    throw new HoldfastError("NOT_ENROLLED", {
+      message: "The key of this client is not known to the server",
+      context: { key },
+      hint: "Ask whoever runs the server for a token, then run `holdfast agent enrol`.",
+    });
+  }
+
+  /** CLIENT_REVOKED when it is a client no more. */
+  requireNotRevoked(client: ClientRecord): void {
     const { files } = this.#state.world;
     if (files.information(`${this.#state.clients}/${client.id}.revoked.json`) !== undefined) throw revoked(client);
-    return client;
   }
 
   #readNew(): ReadonlyMap<string, ClientRecord> {

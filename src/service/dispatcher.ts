@@ -163,8 +163,12 @@ export class Dispatcher {
     attempt.endpoint = found?.endpoint;
     if (found !== undefined && isOpen(found)) return found;
     if (peerKey === undefined) throw notEnrolled();
-    const { name, role } = this.#parts.clients.require(peerKey);
+    const { clients } = this.#parts;
+    const client = clients.require(peerKey);
+    const { name, role } = client;
+    // The record of a refusal names it, too.
     attempt.caller = { client: name, role };
+    clients.requireNotRevoked(client);
     if (problem !== undefined) throw errorFrom(problem);
     if (found !== undefined && !isGranted(found.endpoint.privilege, role)) throw accessDenied(found.endpoint, attempt.caller);
     return found;

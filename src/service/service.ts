@@ -1,11 +1,13 @@
 // What the room offers: a backup server but for the backups themselves, and the client's side of belonging to one.
 
+export type { ClientStanding, Invitation } from "../formats/enrolment.ts";
+export { ROLES } from "../model/rights.ts";
 export { askOwnStanding, enrolAgent, listEnrolments, loadAgentIdentity, parseServerUrl } from "./agent.ts";
 export type { AgentEnrolment, AgentIdentity, EnrolAgentOptions } from "./agent.ts";
 export { inviteClient, listClients, listInvitations, revokeClient } from "./clients.ts";
 export type { Client, InviteOptions, Invited } from "./clients.ts";
 export type { LogLine } from "./dispatcher.ts";
-export type { Caller, Reply, Route, RouteContext } from "./route.ts";
+export type { Caller, Reply, Role, Route, RouteContext } from "./route.ts";
 export { startService } from "./serve.ts";
 export type { ListenAddress, RunningService, ServiceOptions } from "./serve.ts";
 export { openState } from "./state.ts";

@@ -49,7 +49,12 @@ export async function reconcileContainers(
     );
     // First: the index is about to forget what was lost, the images are not.
     await beginLossEpoch(lossesPlace(opened, session), []);
-    await inSession(opened, (rebuild) => rebuildIndexFrom(opened, rebuild), { rebuilds: true });
+    opened.exclude(missing);
+    const rebuild = async (inner: WritingSession): Promise<void> => {
+      // What a collection is removing may hold the other copy: then the index goes on as it is, and a repair puts it right.
+      if (inner.outstanding === undefined || inner.takesInCondemned) await rebuildIndexFrom(opened, inner);
+    };
+    await inSession(opened, rebuild, { rebuilds: true, partOf: session });
     return false;
   }
   // An index that was removed knew perhaps of containers that are gone too.

@@ -6,6 +6,7 @@ import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "nod
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { HoldfastError } from "../base/errors.ts";
+import { ByteBudget } from "./byte-budget.ts";
 import { codeOf } from "./node-file-errors.ts";
 
 export interface ServingLimits {
@@ -23,6 +24,8 @@ export interface ServingLimits {
   readonly handshakeTimeoutMs: number;
   readonly connections: number;
   readonly connectionsPerAddress: number;
+  /** Of all bodies that are held in memory at once. Who sends more waits until others are done. */
+  readonly bodiesBytes: number;
   /** What is read and thrown away of a body that nobody wants, so that its sender gets to read the reply. */
   readonly discardedBytes: number;
   /** How long a stop waits for requests under way. */
@@ -38,6 +41,7 @@ export const SERVING_LIMITS: ServingLimits = {
   handshakeTimeoutMs: 10_000,
   connections: 512,
   connectionsPerAddress: 64,
+  bodiesBytes: 256 * 1024 * 1024,
   discardedBytes: 32 * 1024 * 1024,
   stopTimeoutMs: 30_000,
 };
@@ -124,12 +128,14 @@ class Serving implements RunningServer {
   readonly #sockets = new Set<Socket>();
   readonly #connectionsOf = new Map<string, number>();
   readonly #underWay = new Set<Exchange>();
+  readonly #bodies: ByteBudget;
   #isStopping = false;
   #onIdle: (() => void) | undefined;
 
   constructor(server: Server, options: ServingOptions & { readonly peerKeyOf: (socket: Duplex) => string | undefined }) {
     this.#server = server;
     this.#options = options;
+    this.#bodies = new ByteBudget(options.limits.bodiesBytes);
     server.maxHeadersCount = HEADERS_LIMIT;
     server.on("connection", (socket: Socket) => this.#admit(socket));
     server.on("request", (request, response) => void this.#serve(request, response));
@@ -203,7 +209,7 @@ class Serving implements RunningServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const exchange = new Exchange(request, response, this.#options.limits);
+    const exchange = new Exchange(request, response, { limits: this.#options.limits, bodies: this.#bodies });
     this.#underWay.add(exchange);
     response.once("close", () => {
       this.#underWay.delete(exchange);
@@ -241,13 +247,20 @@ class Exchange {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #limits: ServingLimits;
+  readonly #bodies: ByteBudget;
   readonly #abort = new AbortController();
   #isReplying = false;
+  #isWaiting = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse, limits: ServingLimits) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { limits, bodies }: { readonly limits: ServingLimits; readonly bodies: ByteBudget },
+  ) {
     this.#request = request;
     this.#response = response;
     this.#limits = limits;
+    this.#bodies = bodies;
     // A connection that breaks is told by the end of the response; nobody else listens.
     request.on("error", () => undefined);
     response.on("error", () => undefined);
@@ -261,7 +274,7 @@ class Exchange {
   }
 
   isWorkedOnFor(socket: Duplex): boolean {
-    return this.#request.socket === socket && this.#request.complete && !this.#isReplying;
+    return this.#request.socket === socket && (this.#request.complete || this.#isWaiting) && !this.#isReplying;
   }
 
   peerRequest(peerKey: string | undefined): PeerRequest {
@@ -297,6 +310,7 @@ class Exchange {
   async #readBody(limitBytes: number): Promise<Uint8Array> {
     const announced = Number(this.#request.headers["content-length"] ?? 0);
     if (announced > limitBytes) throw tooLarge(limitBytes, announced);
+    await this.#waitForMemory(this.#request.headers["transfer-encoding"] === undefined ? announced : limitBytes);
     const pieces: Buffer[] = [];
     let length = 0;
     await this.#eachPiece((piece) => {
@@ -305,6 +319,16 @@ class Exchange {
       pieces.push(piece);
     });
     return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces, length);
+  }
+
+  /** The memory is held until the reply is on its way: until then the body may be in use. */
+  async #waitForMemory(bytes: number): Promise<void> {
+    if (bytes === 0) return;
+    this.#isWaiting = true;
+    const giveBack = await this.#bodies.take(bytes, this.#abort.signal);
+    this.#isWaiting = false;
+    if (this.#response.closed) giveBack();
+    else this.#response.once("close", giveBack);
   }
 
   /** Whether the body came to its end. */

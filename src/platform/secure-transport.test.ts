@@ -32,6 +32,7 @@ interface Started {
   readonly malformed: Malformed[];
 }
 
+type Signal = PromiseWithResolvers<void>;
 type Handle = (request: PeerRequest) => Promise<PeerReply>;
 
 const reply = (text: string, status = 200): PeerReply => ({ status, contentType: "text/plain", body: utf8(text) });
@@ -296,6 +297,37 @@ describe("the server", { timeout }, () => {
     const sent = setInterval(() => socket.write("z".repeat(1_000)), 1);
     await ended;
     clearInterval(sent);
+  });
+
+  test("holds no more of all bodies than allowed; who comes later waits", async () => {
+    const [holds, begun, go] = [1, 2, 3].map(() => Promise.withResolvers<void>()) as [Signal, Signal, Signal];
+    const order: string[] = [];
+    const { server } = await start(
+      async (request) => {
+        if (request.path === "/second") begun.resolve();
+        const { length } = await request.readBody(1_000);
+        order.push(`${request.path} ${length}`);
+        if (request.path === "/first") {
+          holds.resolve();
+          await go.promise;
+        }
+        return reply("done");
+      },
+      { bodiesBytes: 1_000 },
+    );
+    const connection = connectTo(server);
+    const post = (path: string, size: number) =>
+      connection.exchange({ method: "POST", path, body: new Uint8Array(size), limitBytes: 100 });
+    const first = post("/first", 600);
+    await holds.promise;
+    const second = post("/second", 500);
+    await begun.promise;
+    await post("/small", 0);
+    assert.ok(!order.includes("/second 500"));
+    go.resolve();
+    await Promise.all([first, second]);
+    assert.deepEqual(order, ["/first 600", "/small 0", "/second 500"]);
+    connection.close();
   });
 
   test("ends a request whose headers come too slowly", async () => {

@@ -67,7 +67,7 @@ interface Failure {
   readonly cause: Error | undefined;
 }
 
-type Result = { readonly reply: Reply } | { readonly failure: Failure };
+type Result = { readonly reply: PeerReply } | { readonly failure: Failure };
 
 export function endpointOf(route: Route): Endpoint {
   const { method, path, privilege, bodyLimit, isRoutine = false } = route;
@@ -105,7 +105,7 @@ export class Dispatcher {
       // What is not on record must not be told as done.
       result = { failure: this.#internal(errorFrom(error)) };
     }
-    const reply = peerReply(result);
+    const reply = "reply" in result ? result.reply : failureReply(result.failure);
     this.#account(request, attempt, { result, reply, durationMs: clock.elapsedMs() - startedMs });
     return reply;
   }
@@ -124,12 +124,12 @@ export class Dispatcher {
 
   async #run(request: PeerRequest, attempt: Attempt): Promise<Result> {
     try {
-      return { reply: await this.#handle(request, attempt) };
+      return { reply: peerReply(await this.#handle(request, attempt)) };
     } catch (thrown) {
       const error = errorFrom(thrown);
       const status = httpStatusOf(error);
-      if (status === undefined || !(error instanceof HoldfastError)) return { failure: this.#internal(error) };
-      return { failure: { error, status, cause: status >= 500 ? error : undefined } };
+      const isForClient = error instanceof HoldfastError && status < 500;
+      return { failure: isForClient ? { error, status, cause: undefined } : this.#internal(error) };
     }
   }
 
@@ -218,7 +218,7 @@ export class Dispatcher {
   #internal(cause: Error): Failure {
     const incident = hexOf(this.#parts.state.world.random.bytes(INCIDENT_BYTES));
     this.#log({ event: "failure", incident, problem: cause.message, stack: cause.stack });
-    return { error: internalFailure(incident), status: 500, cause };
+    return { error: internalFailure(cause, incident), status: httpStatusOf(cause), cause };
   }
 
   #log(line: LogLine): void {
@@ -230,16 +230,15 @@ export function routeName({ method, path }: Pick<Endpoint, "method" | "path">): 
   return `${method} ${path}`;
 }
 
-function peerReply(result: Result): PeerReply {
-  if ("failure" in result) {
-    const { error, status } = result.failure;
-    // Strangers pay with a handshake for every refusal.
-    const closes = status === 401 || status === 403;
-    return { status, contentType: "application/json", body: encodeErrorReply(error), closes };
-  }
-  const { reply } = result;
+function peerReply(reply: Reply): PeerReply {
   if ("bytes" in reply) return { status: 200, contentType: "application/octet-stream", body: reply.bytes };
   return { status: 200, contentType: "application/json", body: utf8(JSON.stringify(reply.json)) };
+}
+
+function failureReply({ error, status }: Failure): PeerReply {
+  // Strangers pay with a handshake for every refusal.
+  const closes = status === 401 || status === 403;
+  return { status, contentType: "application/json", body: encodeErrorReply(error), closes };
 }
 
 function outcomeOf(result: Result): AuditOutcome {

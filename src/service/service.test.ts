@@ -240,6 +240,25 @@ describe("a request", { timeout }, () => {
     );
   });
 
+  test("that fails for the server's disk says so, and not which file it was", async () => {
+    const message = "Cannot write /srv/backup/volumes/main/x: no space left";
+    const failing: Route = {
+      method: "GET",
+      path: "/v1/full",
+      privilege: "see-own",
+      bodyLimit: 0,
+      handle: () => Promise.reject(new HoldfastError("REPOSITORY_WRITE_FAILED", { message, retry: "later" })),
+    };
+    const unwritable: Route = { ...failing, path: "/v1/unwritable", handle: () => Promise.resolve({ json: 5n }) };
+    await using t = await testService({ routes: [failing, unwritable] });
+    const identity = await t.client("hal");
+    const { status, json } = await t.ask(identity, { method: "GET", path: "/v1/full" });
+    assert.deepEqual([status, json["code"], json["retry"]], [507, "REPOSITORY_WRITE_FAILED", "later"]);
+    assert.ok(!JSON.stringify(json).includes("/srv"));
+    assert.ok(t.lines.some((line) => line["event"] === "failure" && line["problem"] === message));
+    assert.equal((await t.ask(identity, { method: "GET", path: "/v1/unwritable" })).status, 500);
+  });
+
   test("that is refused tells the client why, as an error of the program", async () => {
     await using t = await testService({ routes });
     const { status, json } = await t.ask(await t.client("hal"), { method: "GET", path: "/v1/refuses/a%2Fb" });
@@ -282,7 +301,7 @@ describe("a request", { timeout }, () => {
     await using t = await testService({ world: { openForAppending } });
     const identity = await t.client("hal");
     fails = true;
-    assert.equal((await t.ask(identity, { method: "GET", path: "/v1/repository" })).status, 500);
+    assert.equal((await t.ask(identity, { method: "GET", path: "/v1/repository" })).status, 507);
     assert.equal((await t.ask(identity, { method: "GET", path: "/healthz" })).status, 200);
     fails = false;
     assert.equal((await t.ask(identity, { method: "GET", path: "/v1/repository" })).status, 200);

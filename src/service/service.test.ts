@@ -3,17 +3,19 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { failingFiles } from "../../test/support/failing-files.ts";
 import { utf8 } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { decodeToken, encodeEnrolmentRequest, encodeToken } from "../formats/enrolment.ts";
 import { serviceWorld } from "../main/service-world.ts";
 import { askOwnStanding, enrolAgent, listEnrolments, loadAgentIdentity, parseServerUrl } from "./agent.ts";
-import { inviteClient, listClients, listInvitations, revokeClient } from "./clients.ts";
+import { enrolClient, inviteClient, listClients, listInvitations, revokeClient } from "./clients.ts";
 import type { Route } from "./route.ts";
 import { startService } from "./serve.ts";
 import { OPERATOR, REPOSITORY_ID, auditRecords, testService } from "./service-harness.contract.ts";
 import type { TestService } from "./service-harness.contract.ts";
 import { openState } from "./state.ts";
+import type { StateWorld } from "./world.ts";
 import { verifyAuditLog } from "./verify-audit.ts";
 
 const timeout = 60_000;
@@ -172,6 +174,36 @@ describe("enrolment", { timeout }, () => {
     }
     const long = await t.ask(t.stranger(), { method: "POST", path: "/v1/enrolment", body: new Uint8Array(5_000) });
     assert.deepEqual([long.status, long.json["code"]], [413, "REQUEST_TOO_LARGE"]);
+  });
+});
+
+describe("the state", { timeout }, () => {
+  test("is whole whatever call on a file fails: a client is there or not, and repeating it brings what was wanted", async () => {
+    const real = serviceWorld();
+    const key = "ab".repeat(32);
+    for (let call = 1, isCompleted = false; !isCompleted; call++) {
+      const directory = join(temporaryDirectory(), "state");
+      const { files, hasFailed } = failingFiles(call);
+      const work = async (world: StateWorld): Promise<string[]> => {
+        const state = await openState(world, directory);
+        for (const { name } of listClients(state)) await revokeClient(state, name, OPERATOR);
+        const { token } = await inviteClient(state, { name: "hal", role: "append", actor: OPERATOR });
+        await enrolClient(
+          state,
+          decodeToken(token).secret,
+          `${key.slice(2)}${listClients(state).length.toString().padStart(2, "0")}`,
+        );
+        return listClients(state)
+          .filter(({ revokedAtMs }) => revokedAtMs === undefined)
+          .map(({ name }) => name);
+      };
+      await work({ ...real, files }).catch((error: unknown) => assert.ok(error instanceof HoldfastError, String(error)));
+      isCompleted = !hasFailed();
+      assert.deepEqual(await work(real), ["hal"]);
+      assert.deepEqual(verifyAuditLog({ files: real.files, directory }).problems, []);
+      const left = readdirSync(directory, { recursive: true }).filter((name) => String(name).includes(".tmp-"));
+      assert.deepEqual(left, []);
+    }
   });
 });
 

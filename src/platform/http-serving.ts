@@ -7,6 +7,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { HoldfastError } from "../base/errors.ts";
 import { ByteBudget } from "./byte-budget.ts";
+import { endInPieces } from "./end-in-pieces.ts";
 import { codeOf } from "./node-file-errors.ts";
 
 export interface ServingLimits {
@@ -47,6 +48,8 @@ export const SERVING_LIMITS: ServingLimits = {
 };
 
 const HEADERS_LIMIT = 64;
+/** Nobody of ours sends the next request before the reply; the last one may not have been accounted for yet. */
+const REQUESTS_AT_ONCE = 4;
 const KEEP_ALIVE_PROBE_MS = 30_000;
 
 export interface PeerRequest {
@@ -209,6 +212,11 @@ class Serving implements RunningServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const others = [...this.#underWay].filter((each) => each.isOf(request.socket)).length;
+    if (others >= REQUESTS_AT_ONCE) {
+      request.socket.destroy();
+      return;
+    }
     const exchange = new Exchange(request, response, { limits: this.#options.limits, bodies: this.#bodies });
     this.#underWay.add(exchange);
     response.once("close", () => {
@@ -273,8 +281,12 @@ class Exchange {
     this.#abort.abort(new HoldfastError("INTERRUPTED", { message: "The connection has ended", retry: "later" }));
   }
 
+  isOf(socket: Duplex): boolean {
+    return this.#request.socket === socket;
+  }
+
   isWorkedOnFor(socket: Duplex): boolean {
-    return this.#request.socket === socket && (this.#request.complete || this.#isWaiting) && !this.#isReplying;
+    return this.isOf(socket) && (this.#request.complete || this.#isWaiting) && !this.#isReplying;
   }
 
   peerRequest(peerKey: string | undefined): PeerRequest {
@@ -304,7 +316,7 @@ class Exchange {
       "X-Content-Type-Options": "nosniff",
       ...(closes ? { Connection: "close" } : {}),
     });
-    response.end(this.#request.method === "HEAD" ? undefined : reply.body);
+    await endInPieces(response, this.#request.method === "HEAD" ? new Uint8Array() : reply.body);
   }
 
   async #readBody(limitBytes: number): Promise<Uint8Array> {

@@ -299,6 +299,19 @@ describe("the server", { timeout }, () => {
     clearInterval(sent);
   });
 
+  test("ends the connection of who asks on and on without waiting for replies", async () => {
+    let most = 0;
+    const { server } = await start(async ({ signal }) => {
+      most++;
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      return reply("");
+    });
+    const { socket, ended } = await rawConnection(server);
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100));
+    assert.equal(await ended, "");
+    assert.equal(most, 4);
+  });
+
   test("holds no more of all bodies than allowed; who comes later waits", async () => {
     const [holds, begun, go] = [1, 2, 3].map(() => Promise.withResolvers<void>()) as [Signal, Signal, Signal];
     const order: string[] = [];

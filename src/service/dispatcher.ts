@@ -50,6 +50,8 @@ export interface DispatcherParts {
 
 const LOGGED_PATH_LIMIT = 512;
 const INCIDENT_BYTES = 8;
+/** A restore is thousands of requests for content: its beginning is on record, and that it goes on. */
+const READING_RECORDED_EVERY_MS = 3_600_000;
 
 /** What became of a request before it is recorded and answered. */
 interface Attempt {
@@ -87,6 +89,8 @@ export function endpointOf(route: Route): Endpoint {
 export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #router: Router<Endpoint>;
+  /** When a client's reading was recorded last, for each client and route. */
+  readonly #readingRecordedMs = new Map<string, number>();
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
@@ -177,7 +181,7 @@ export class Dispatcher {
   async #record(request: PeerRequest, attempt: Attempt, result: Result): Promise<void> {
     const { endpoint } = attempt;
     const isDone = "reply" in result;
-    if (isDone && (endpoint === undefined || endpoint.privilege === "public" || endpoint.isRoutine)) return;
+    if (isDone && !this.#isRecordedWhenDone(attempt)) return;
     await this.#parts.state.audit.append({
       actor: actorOf(request, attempt),
       address: request.address,
@@ -186,6 +190,18 @@ export class Dispatcher {
       outcome: outcomeOf(result),
       code: isDone ? "" : result.failure.error.code,
     });
+  }
+
+  #isRecordedWhenDone({ endpoint, caller }: Attempt): boolean {
+    if (endpoint === undefined || endpoint.privilege === "public") return false;
+    if (!endpoint.isRoutine) return true;
+    if (endpoint.privilege !== "read-own" || caller === undefined) return false;
+    const key = `${caller.client} ${routeName(endpoint)}`;
+    const nowMs = this.#parts.state.world.clock.elapsedMs();
+    const recordedMs = this.#readingRecordedMs.get(key);
+    if (recordedMs !== undefined && nowMs - recordedMs < READING_RECORDED_EVERY_MS) return false;
+    this.#readingRecordedMs.set(key, nowMs);
+    return true;
   }
 
   #account(

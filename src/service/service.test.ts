@@ -10,6 +10,7 @@ import { decodeToken, encodeEnrolmentRequest, encodeToken } from "../formats/enr
 import { serviceWorld } from "../main/service-world.ts";
 import { askOwnStanding, enrolAgent, listEnrolments, loadAgentIdentity, parseServerUrl } from "./agent.ts";
 import { enrolClient, inviteClient, listClients, listInvitations, revokeClient } from "./clients.ts";
+import type { Identity } from "../platform/secure-transport.ts";
 import type { Route } from "./route.ts";
 import { startService } from "./serve.ts";
 import { OPERATOR, REPOSITORY_ID, auditRecords, testService } from "./service-harness.contract.ts";
@@ -321,6 +322,29 @@ describe("a request", { timeout }, () => {
         ["client:hal", "failed", "SERVER_FAILED"],
       ],
     );
+  });
+
+  test("for content is recorded once an hour, however many there are", async () => {
+    const route: Route = {
+      method: "POST",
+      path: "/v1/content",
+      privilege: "read-own",
+      bodyLimit: 0,
+      isRoutine: true,
+      handle: () => Promise.resolve({ json: {} }),
+    };
+    await using t = await testService({ routes: [route] });
+    const [hal, eva] = [await t.client("hal", "restore"), await t.client("eva", "restore")];
+    const earlier = t.audit().length;
+    const read = (identity: Identity) => t.ask(identity, { method: "POST", path: "/v1/content" });
+    for (const identity of [hal, hal, eva, hal]) await read(identity);
+    t.pass(3_600_000);
+    for (const identity of [hal, hal]) await read(identity);
+    const actors = t
+      .audit()
+      .slice(earlier)
+      .map(({ actor }) => actor);
+    assert.deepEqual(actors, ["client:hal", "client:eva", "client:hal"]);
   });
 
   test("that cannot be recorded is not told as done", async () => {

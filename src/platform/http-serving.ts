@@ -5,7 +5,7 @@ import { STATUS_CODES } from "node:http";
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, errorFrom } from "../base/errors.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { endInPieces } from "./end-in-pieces.ts";
 import { codeOf } from "./node-file-errors.ts";
@@ -86,10 +86,12 @@ export interface ServingOptions {
   /** 0 for any that is free. */
   readonly port: number;
   readonly limits: ServingLimits;
-  /** Answers one request. Must not reject. */
+  /** Answers one request. When it rejects, that is a failure, and the connection ends without an answer. */
   readonly handle: (request: PeerRequest) => Promise<PeerReply>;
   /** Something came that is no HTTP, too long or too slow; it was answered with this status. */
   readonly onMalformed: (malformed: Malformed) => void;
+  /** Something failed that is no request's business, such as taking a connection. Serving goes on. */
+  readonly onFailure: (error: Error) => void;
 }
 
 export interface RunningServer {
@@ -141,7 +143,12 @@ class Serving implements RunningServer {
     this.#bodies = new ByteBudget(options.limits.bodiesBytes);
     server.maxHeadersCount = HEADERS_LIMIT;
     server.on("connection", (socket: Socket) => this.#admit(socket));
-    server.on("request", (request, response) => void this.#serve(request, response));
+    server.on("request", (request, response) => {
+      void this.#serve(request, response).catch((error: unknown) => {
+        request.socket.destroy();
+        options.onFailure(errorFrom(error));
+      });
+    });
     server.on("clientError", (error, socket) => this.#refuseMalformed(error, socket));
     server.setTimeout(options.limits.idleTimeoutMs, (socket) => this.#endIdle(socket));
   }
@@ -169,6 +176,7 @@ class Serving implements RunningServer {
     } finally {
       this.#server.off("error", reject);
     }
+    this.#server.on("error", (error) => this.#options.onFailure(error));
   }
 
   async stop(): Promise<void> {

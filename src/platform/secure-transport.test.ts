@@ -30,6 +30,7 @@ after(async () => {
 interface Started {
   readonly server: SecureServer;
   readonly malformed: Malformed[];
+  readonly failures: Error[];
 }
 
 type Signal = PromiseWithResolvers<void>;
@@ -53,6 +54,7 @@ function reporting(handle: Handle): Handle {
 
 async function start(handle: Handle = echo, limits: Partial<ServingLimits> = {}): Promise<Started> {
   const malformed: Malformed[] = [];
+  const failures: Error[] = [];
   const server = await startSecureServer({
     host: "127.0.0.1",
     port: 0,
@@ -60,9 +62,10 @@ async function start(handle: Handle = echo, limits: Partial<ServingLimits> = {})
     limits: { ...SERVING_LIMITS, ...limits },
     handle: reporting(handle),
     onMalformed: (what) => malformed.push(what),
+    onFailure: (error) => failures.push(error),
   });
   running.push(server);
-  return { server, malformed };
+  return { server, malformed, failures };
 }
 
 function connectTo(server: SecureServer, changes: { readonly serverKey?: string; readonly idleTimeoutMs?: number } = {}) {
@@ -456,9 +459,25 @@ describe("the server", { timeout }, () => {
     await failed;
   });
 
+  test("goes on when the answer to a request fails, and tells of it", async () => {
+    let fails = true;
+    const { server, failures } = await start(() => {
+      if (!fails) return Promise.resolve(reply("well"));
+      fails = false;
+      // No such status: the reply cannot be written.
+      return Promise.resolve(reply("", 5));
+    });
+    const connection = connectTo(server);
+    const get = () => connection.exchange({ method: "POST", path: "/", limitBytes: 100 });
+    await assert.rejects(get(), { code: "SERVER_UNREACHABLE" });
+    assert.equal(textOf((await get()).body), "well");
+    assert.equal(failures.length, 1);
+    connection.close();
+  });
+
   test("says which address it cannot listen on", async () => {
     const { server } = await start();
-    const options = { limits: SERVING_LIMITS, handle: echo, onMalformed: () => undefined, identity };
+    const options = { limits: SERVING_LIMITS, handle: echo, onMalformed: () => undefined, onFailure: () => undefined, identity };
     await assert.rejects(startSecureServer({ ...options, host: "127.0.0.1", port: server.port }), {
       code: "LISTEN_FAILED",
       hint: "Another program listens there: stop it, or choose another port.",
@@ -473,6 +492,7 @@ test("the plain server answers without TLS", { timeout }, async () => {
     limits: SERVING_LIMITS,
     handle: echo,
     onMalformed: () => undefined,
+    onFailure: () => undefined,
   });
   running.push(server);
   const answer = await fetch(`http://127.0.0.1:${server.port}/metrics`);

@@ -126,6 +126,11 @@ export class Dispatcher {
     }
   }
 
+  /** What failed outside of any request. */
+  recordFailure(error: Error): void {
+    this.#internal(error);
+  }
+
   async #run(request: PeerRequest, attempt: Attempt): Promise<Result> {
     try {
       return { reply: peerReply(await this.#handle(request, attempt)) };

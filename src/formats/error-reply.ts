@@ -13,7 +13,7 @@ const CONTEXT_FIELDS_LIMIT = 16;
 const CONTEXT_TEXT_LIMIT = 256;
 const RETRIES: readonly Retry[] = ["never", "later", "now"];
 
-/** The HTTP status of each code that may leave the server. Codes that are not named here stay inside. */
+/** The HTTP status of each code that may leave the server. Codes that are not named here stay inside, and so do the words of those above 499. */
 const STATUS_OF: Readonly<Partial<Record<ErrorCode, number>>> = {
   REQUEST_INVALID: 400,
   FORMAT_TRUNCATED: 400,
@@ -48,16 +48,27 @@ const STATUS_OF: Readonly<Partial<Record<ErrorCode, number>>> = {
   INTERRUPTED: 503,
 };
 
-/** Undefined for what nobody outside may hear of. */
-export function httpStatusOf(error: unknown): number | undefined {
-  return error instanceof HoldfastError ? STATUS_OF[error.code] : undefined;
+/** 500 for what nobody outside may hear of. */
+export function httpStatusOf(error: unknown): number {
+  return (error instanceof HoldfastError ? STATUS_OF[error.code] : undefined) ?? 500;
 }
 
-/** What a client is told of a failure inside: nothing but where the server's own log speaks of it. */
-export function internalFailure(incident: string): HoldfastError {
-  return new HoldfastError("SERVER_FAILED", {
-    message: `The server failed (incident ${incident})`,
-    retry: "later",
+/** What may be said outside of a failure that is the server's own. Its message names files of the server. */
+const SAID_OUTSIDE: Readonly<Partial<Record<ErrorCode, string>>> = {
+  REPOSITORY_DAMAGED: "its repository is damaged",
+  SEAL_BROKEN: "its repository is damaged",
+  REPOSITORY_READ_FAILED: "its disk could not be read",
+  REPOSITORY_WRITE_FAILED: "its disk could not be written, or is full",
+  INTERRUPTED: "it is stopping",
+};
+
+/** What a client is told of a failure inside: hardly more than the number under which the server's own log speaks of it. */
+export function internalFailure(cause: unknown, incident: string): HoldfastError {
+  const said = cause instanceof HoldfastError ? SAID_OUTSIDE[cause.code] : undefined;
+  const isSaid = said !== undefined && cause instanceof HoldfastError;
+  return new HoldfastError(isSaid ? cause.code : "SERVER_FAILED", {
+    message: `The server failed${isSaid ? `: ${said}` : ""} (incident ${incident})`,
+    retry: isSaid ? cause.retry : "later",
     context: { incident },
     hint: "Whoever runs the server finds the incident in its log.",
   });

@@ -10,7 +10,7 @@ import {
   listClients,
   listEnrolments,
   listInvitations,
-  loadAgentIdentity,
+  loadAgentIdentity as loadIdentity,
   openState,
   revokeClient,
   startService,
@@ -50,8 +50,8 @@ export function serviceLibrary(host: Host = nodeHost()): ServiceLibrary {
 }
 
 /** Who this user is to the server at "https://HOST:PORT/". NOT_ENROLLED when it is nobody there. */
-export function agentIdentity(url: string, host: Host = nodeHost()): AgentIdentity {
-  return loadAgentIdentity(serviceWorld(), enrolmentsDirectory(host), url);
+export function loadAgentIdentity(url: string, host: Host = nodeHost()): AgentIdentity {
+  return loadIdentity(serviceWorld(), enrolmentsDirectory(host), url);
 }
 
 function enrolmentsDirectory(host: Host): string {

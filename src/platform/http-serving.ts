@@ -5,7 +5,9 @@ import { STATUS_CODES } from "node:http";
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { HoldfastError } from "../base/errors.ts";
+import { HoldfastError, errorFrom } from "../base/errors.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import { endInPieces } from "./end-in-pieces.ts";
 import { codeOf } from "./node-file-errors.ts";
 
 export interface ServingLimits {
@@ -23,6 +25,8 @@ export interface ServingLimits {
   readonly handshakeTimeoutMs: number;
   readonly connections: number;
   readonly connectionsPerAddress: number;
+  /** Of all bodies that are held in memory at once. Who sends more waits until others are done. */
+  readonly bodiesBytes: number;
   /** What is read and thrown away of a body that nobody wants, so that its sender gets to read the reply. */
   readonly discardedBytes: number;
   /** How long a stop waits for requests under way. */
@@ -38,11 +42,14 @@ export const SERVING_LIMITS: ServingLimits = {
   handshakeTimeoutMs: 10_000,
   connections: 512,
   connectionsPerAddress: 64,
+  bodiesBytes: 256 * 1024 * 1024,
   discardedBytes: 32 * 1024 * 1024,
   stopTimeoutMs: 30_000,
 };
 
 const HEADERS_LIMIT = 64;
+/** Nobody of ours sends the next request before the reply; the last one may not have been accounted for yet. */
+const REQUESTS_AT_ONCE = 4;
 const KEEP_ALIVE_PROBE_MS = 30_000;
 
 export interface PeerRequest {
@@ -79,10 +86,12 @@ export interface ServingOptions {
   /** 0 for any that is free. */
   readonly port: number;
   readonly limits: ServingLimits;
-  /** Answers one request. Must not reject. */
+  /** Answers one request. When it rejects, that is a failure, and the connection ends without an answer. */
   readonly handle: (request: PeerRequest) => Promise<PeerReply>;
   /** Something came that is no HTTP, too long or too slow; it was answered with this status. */
   readonly onMalformed: (malformed: Malformed) => void;
+  /** Something failed that is no request's business, such as taking a connection. Serving goes on. */
+  readonly onFailure: (error: Error) => void;
 }
 
 export interface RunningServer {
@@ -124,15 +133,22 @@ class Serving implements RunningServer {
   readonly #sockets = new Set<Socket>();
   readonly #connectionsOf = new Map<string, number>();
   readonly #underWay = new Set<Exchange>();
+  readonly #bodies: ByteBudget;
   #isStopping = false;
   #onIdle: (() => void) | undefined;
 
   constructor(server: Server, options: ServingOptions & { readonly peerKeyOf: (socket: Duplex) => string | undefined }) {
     this.#server = server;
     this.#options = options;
+    this.#bodies = new ByteBudget(options.limits.bodiesBytes);
     server.maxHeadersCount = HEADERS_LIMIT;
     server.on("connection", (socket: Socket) => this.#admit(socket));
-    server.on("request", (request, response) => void this.#serve(request, response));
+    server.on("request", (request, response) => {
+      void this.#serve(request, response).catch((error: unknown) => {
+        request.socket.destroy();
+        options.onFailure(errorFrom(error));
+      });
+    });
     server.on("clientError", (error, socket) => this.#refuseMalformed(error, socket));
     server.setTimeout(options.limits.idleTimeoutMs, (socket) => this.#endIdle(socket));
   }
@@ -160,6 +176,7 @@ class Serving implements RunningServer {
     } finally {
       this.#server.off("error", reject);
     }
+    this.#server.on("error", (error) => this.#options.onFailure(error));
   }
 
   async stop(): Promise<void> {
@@ -203,7 +220,12 @@ class Serving implements RunningServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const exchange = new Exchange(request, response, this.#options.limits);
+    const others = [...this.#underWay].filter((each) => each.isOf(request.socket)).length;
+    if (others >= REQUESTS_AT_ONCE) {
+      request.socket.destroy();
+      return;
+    }
+    const exchange = new Exchange(request, response, { limits: this.#options.limits, bodies: this.#bodies });
     this.#underWay.add(exchange);
     response.once("close", () => {
       this.#underWay.delete(exchange);
@@ -241,13 +263,20 @@ class Exchange {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #limits: ServingLimits;
+  readonly #bodies: ByteBudget;
   readonly #abort = new AbortController();
   #isReplying = false;
+  #isWaiting = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse, limits: ServingLimits) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { limits, bodies }: { readonly limits: ServingLimits; readonly bodies: ByteBudget },
+  ) {
     this.#request = request;
     this.#response = response;
     this.#limits = limits;
+    this.#bodies = bodies;
     // A connection that breaks is told by the end of the response; nobody else listens.
     request.on("error", () => undefined);
     response.on("error", () => undefined);
@@ -260,8 +289,12 @@ class Exchange {
     this.#abort.abort(new HoldfastError("INTERRUPTED", { message: "The connection has ended", retry: "later" }));
   }
 
+  isOf(socket: Duplex): boolean {
+    return this.#request.socket === socket;
+  }
+
   isWorkedOnFor(socket: Duplex): boolean {
-    return this.#request.socket === socket && this.#request.complete && !this.#isReplying;
+    return this.isOf(socket) && (this.#request.complete || this.#isWaiting) && !this.#isReplying;
   }
 
   peerRequest(peerKey: string | undefined): PeerRequest {
@@ -291,12 +324,13 @@ class Exchange {
       "X-Content-Type-Options": "nosniff",
       ...(closes ? { Connection: "close" } : {}),
     });
-    response.end(this.#request.method === "HEAD" ? undefined : reply.body);
+    await endInPieces(response, this.#request.method === "HEAD" ? new Uint8Array() : reply.body);
   }
 
   async #readBody(limitBytes: number): Promise<Uint8Array> {
     const announced = Number(this.#request.headers["content-length"] ?? 0);
     if (announced > limitBytes) throw tooLarge(limitBytes, announced);
+    await this.#waitForMemory(this.#request.headers["transfer-encoding"] === undefined ? announced : limitBytes);
     const pieces: Buffer[] = [];
     let length = 0;
     await this.#eachPiece((piece) => {
@@ -305,6 +339,16 @@ class Exchange {
       pieces.push(piece);
     });
     return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces, length);
+  }
+
+  /** The memory is held until the reply is on its way: until then the body may be in use. */
+  async #waitForMemory(bytes: number): Promise<void> {
+    if (bytes === 0) return;
+    this.#isWaiting = true;
+    const giveBack = await this.#bodies.take(bytes, this.#abort.signal);
+    this.#isWaiting = false;
+    if (this.#response.closed) giveBack();
+    else this.#response.once("close", giveBack);
   }
 
   /** Whether the body came to its end. */

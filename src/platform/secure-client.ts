@@ -6,6 +6,7 @@ import type { IncomingMessage, RequestOptions } from "node:http";
 import type { Duplex } from "node:stream";
 import { connect } from "node:tls";
 import { HoldfastError, errorFrom, messageOf } from "../base/errors.ts";
+import { endInPieces } from "./end-in-pieces.ts";
 import { codeOf } from "./node-file-errors.ts";
 import type { ConnectToServer, ServerAnswer, ServerConnection, ServerRequest, ServerTarget } from "./secure-transport.ts";
 import { keyFingerprint } from "./x509.ts";
@@ -76,7 +77,7 @@ class SecureConnection implements ServerConnection {
     });
     request.on("error", reject);
     request.on("response", (response) => void readAnswer(response, asked.limitBytes).then(resolve, reject));
-    request.end(asked.body);
+    void endInPieces(request, asked.body ?? new Uint8Array());
     try {
       return await promise;
     } catch (error) {

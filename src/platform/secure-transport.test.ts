@@ -30,8 +30,10 @@ after(async () => {
 interface Started {
   readonly server: SecureServer;
   readonly malformed: Malformed[];
+  readonly failures: Error[];
 }
 
+type Signal = PromiseWithResolvers<void>;
 type Handle = (request: PeerRequest) => Promise<PeerReply>;
 
 const reply = (text: string, status = 200): PeerReply => ({ status, contentType: "text/plain", body: utf8(text) });
@@ -52,6 +54,7 @@ function reporting(handle: Handle): Handle {
 
 async function start(handle: Handle = echo, limits: Partial<ServingLimits> = {}): Promise<Started> {
   const malformed: Malformed[] = [];
+  const failures: Error[] = [];
   const server = await startSecureServer({
     host: "127.0.0.1",
     port: 0,
@@ -59,9 +62,10 @@ async function start(handle: Handle = echo, limits: Partial<ServingLimits> = {})
     limits: { ...SERVING_LIMITS, ...limits },
     handle: reporting(handle),
     onMalformed: (what) => malformed.push(what),
+    onFailure: (error) => failures.push(error),
   });
   running.push(server);
-  return { server, malformed };
+  return { server, malformed, failures };
 }
 
 function connectTo(server: SecureServer, changes: { readonly serverKey?: string; readonly idleTimeoutMs?: number } = {}) {
@@ -298,6 +302,50 @@ describe("the server", { timeout }, () => {
     clearInterval(sent);
   });
 
+  test("ends the connection of who asks on and on without waiting for replies", async () => {
+    let most = 0;
+    const { server } = await start(async ({ signal }) => {
+      most++;
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      return reply("");
+    });
+    const { socket, ended } = await rawConnection(server);
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100));
+    assert.equal(await ended, "");
+    assert.equal(most, 4);
+  });
+
+  test("holds no more of all bodies than allowed; who comes later waits", async () => {
+    const [holds, begun, go] = [1, 2, 3].map(() => Promise.withResolvers<void>()) as [Signal, Signal, Signal];
+    const order: string[] = [];
+    const { server } = await start(
+      async (request) => {
+        if (request.path === "/second") begun.resolve();
+        const { length } = await request.readBody(1_000);
+        order.push(`${request.path} ${length}`);
+        if (request.path === "/first") {
+          holds.resolve();
+          await go.promise;
+        }
+        return reply("done");
+      },
+      { bodiesBytes: 1_000 },
+    );
+    const connection = connectTo(server);
+    const post = (path: string, size: number) =>
+      connection.exchange({ method: "POST", path, body: new Uint8Array(size), limitBytes: 100 });
+    const first = post("/first", 600);
+    await holds.promise;
+    const second = post("/second", 500);
+    await begun.promise;
+    await post("/small", 0);
+    assert.ok(!order.includes("/second 500"));
+    go.resolve();
+    await Promise.all([first, second]);
+    assert.deepEqual(order, ["/first 600", "/small 0", "/second 500"]);
+    connection.close();
+  });
+
   test("ends a request whose headers come too slowly", async () => {
     const { server, malformed } = await start(echo, { headersTimeoutMs: 40 });
     const { socket, ended } = await rawConnection(server);
@@ -411,9 +459,25 @@ describe("the server", { timeout }, () => {
     await failed;
   });
 
+  test("goes on when the answer to a request fails, and tells of it", async () => {
+    let fails = true;
+    const { server, failures } = await start(() => {
+      if (!fails) return Promise.resolve(reply("well"));
+      fails = false;
+      // No such status: the reply cannot be written.
+      return Promise.resolve(reply("", 5));
+    });
+    const connection = connectTo(server);
+    const get = () => connection.exchange({ method: "POST", path: "/", limitBytes: 100 });
+    await assert.rejects(get(), { code: "SERVER_UNREACHABLE" });
+    assert.equal(textOf((await get()).body), "well");
+    assert.equal(failures.length, 1);
+    connection.close();
+  });
+
   test("says which address it cannot listen on", async () => {
     const { server } = await start();
-    const options = { limits: SERVING_LIMITS, handle: echo, onMalformed: () => undefined, identity };
+    const options = { limits: SERVING_LIMITS, handle: echo, onMalformed: () => undefined, onFailure: () => undefined, identity };
     await assert.rejects(startSecureServer({ ...options, host: "127.0.0.1", port: server.port }), {
       code: "LISTEN_FAILED",
       hint: "Another program listens there: stop it, or choose another port.",
@@ -428,6 +492,7 @@ test("the plain server answers without TLS", { timeout }, async () => {
     limits: SERVING_LIMITS,
     handle: echo,
     onMalformed: () => undefined,
+    onFailure: () => undefined,
   });
   running.push(server);
   const answer = await fetch(`http://127.0.0.1:${server.port}/metrics`);

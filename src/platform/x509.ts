@@ -3,6 +3,7 @@
 
 import { X509Certificate, createHash, createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
+import { assert } from "../base/assert.ts";
 import { concatBytes, utf8 } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { EpochMs } from "./clock.ts";
@@ -129,6 +130,7 @@ function set(...parts: readonly Uint8Array[]): Uint8Array {
 /** Tag, length, value (X.690, 10.1: the shortest form of the length). */
 function der(tag: number, value: Uint8Array): Uint8Array {
   const { length } = value;
+  assert(length < 0x1_0000, "what goes into a certificate of ours has less than 64 KiB");
   if (length < 0x80) return concatBytes(Uint8Array.of(tag, length), value);
   const header = length < 0x100 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff];
   return concatBytes(Uint8Array.from(header), value);

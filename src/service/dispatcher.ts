@@ -50,6 +50,8 @@ export interface DispatcherParts {
 
 const LOGGED_PATH_LIMIT = 512;
 const INCIDENT_BYTES = 8;
+/** A restore is thousands of requests for content: its beginning is on record, and that it goes on. */
+const READING_RECORDED_EVERY_MS = 3_600_000;
 
 /** What became of a request before it is recorded and answered. */
 interface Attempt {
@@ -67,7 +69,7 @@ interface Failure {
   readonly cause: Error | undefined;
 }
 
-type Result = { readonly reply: Reply } | { readonly failure: Failure };
+type Result = { readonly reply: PeerReply } | { readonly failure: Failure };
 
 export function endpointOf(route: Route): Endpoint {
   const { method, path, privilege, bodyLimit, isRoutine = false } = route;
@@ -87,6 +89,8 @@ export function endpointOf(route: Route): Endpoint {
 export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #router: Router<Endpoint>;
+  /** When a client's reading was recorded last, for each client and route. */
+  readonly #readingRecordedMs = new Map<string, number>();
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
@@ -105,7 +109,7 @@ export class Dispatcher {
       // What is not on record must not be told as done.
       result = { failure: this.#internal(errorFrom(error)) };
     }
-    const reply = peerReply(result);
+    const reply = "reply" in result ? result.reply : failureReply(result.failure);
     this.#account(request, attempt, { result, reply, durationMs: clock.elapsedMs() - startedMs });
     return reply;
   }
@@ -122,14 +126,19 @@ export class Dispatcher {
     }
   }
 
+  /** What failed outside of any request. */
+  recordFailure(error: Error): void {
+    this.#internal(error);
+  }
+
   async #run(request: PeerRequest, attempt: Attempt): Promise<Result> {
     try {
-      return { reply: await this.#handle(request, attempt) };
+      return { reply: peerReply(await this.#handle(request, attempt)) };
     } catch (thrown) {
       const error = errorFrom(thrown);
       const status = httpStatusOf(error);
-      if (status === undefined || !(error instanceof HoldfastError)) return { failure: this.#internal(error) };
-      return { failure: { error, status, cause: status >= 500 ? error : undefined } };
+      const isForClient = error instanceof HoldfastError && status < 500;
+      return { failure: isForClient ? { error, status, cause: undefined } : this.#internal(error) };
     }
   }
 
@@ -177,7 +186,7 @@ export class Dispatcher {
   async #record(request: PeerRequest, attempt: Attempt, result: Result): Promise<void> {
     const { endpoint } = attempt;
     const isDone = "reply" in result;
-    if (isDone && (endpoint === undefined || endpoint.privilege === "public" || endpoint.isRoutine)) return;
+    if (isDone && !this.#isRecordedWhenDone(attempt)) return;
     await this.#parts.state.audit.append({
       actor: actorOf(request, attempt),
       address: request.address,
@@ -186,6 +195,18 @@ export class Dispatcher {
       outcome: outcomeOf(result),
       code: isDone ? "" : result.failure.error.code,
     });
+  }
+
+  #isRecordedWhenDone({ endpoint, caller }: Attempt): boolean {
+    if (endpoint === undefined || endpoint.privilege === "public") return false;
+    if (!endpoint.isRoutine) return true;
+    if (endpoint.privilege !== "read-own" || caller === undefined) return false;
+    const key = `${caller.client} ${routeName(endpoint)}`;
+    const nowMs = this.#parts.state.world.clock.elapsedMs();
+    const recordedMs = this.#readingRecordedMs.get(key);
+    if (recordedMs !== undefined && nowMs - recordedMs < READING_RECORDED_EVERY_MS) return false;
+    this.#readingRecordedMs.set(key, nowMs);
+    return true;
   }
 
   #account(
@@ -218,7 +239,7 @@ export class Dispatcher {
   #internal(cause: Error): Failure {
     const incident = hexOf(this.#parts.state.world.random.bytes(INCIDENT_BYTES));
     this.#log({ event: "failure", incident, problem: cause.message, stack: cause.stack });
-    return { error: internalFailure(incident), status: 500, cause };
+    return { error: internalFailure(cause, incident), status: httpStatusOf(cause), cause };
   }
 
   #log(line: LogLine): void {
@@ -230,16 +251,15 @@ export function routeName({ method, path }: Pick<Endpoint, "method" | "path">): 
   return `${method} ${path}`;
 }
 
-function peerReply(result: Result): PeerReply {
-  if ("failure" in result) {
-    const { error, status } = result.failure;
-    // Strangers pay with a handshake for every refusal.
-    const closes = status === 401 || status === 403;
-    return { status, contentType: "application/json", body: encodeErrorReply(error), closes };
-  }
-  const { reply } = result;
+function peerReply(reply: Reply): PeerReply {
   if ("bytes" in reply) return { status: 200, contentType: "application/octet-stream", body: reply.bytes };
   return { status: 200, contentType: "application/json", body: utf8(JSON.stringify(reply.json)) };
+}
+
+function failureReply({ error, status }: Failure): PeerReply {
+  // Strangers pay with a handshake for every refusal.
+  const closes = status === 401 || status === 403;
+  return { status, contentType: "application/json", body: encodeErrorReply(error), closes };
 }
 
 function outcomeOf(result: Result): AuditOutcome {

@@ -5,11 +5,13 @@ import { request as httpsRequest } from "node:https";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import type { ServedRepository } from "../api/api.ts";
 import { utf8 } from "../base/bytes.ts";
 import { CLIENT_PRIVILEGES, OPEN_PRIVILEGES, ROLES, isGranted } from "../model/rights.ts";
 import type { ClientPrivilege, Role } from "../model/rights.ts";
 import type { Identity } from "../platform/secure-transport.ts";
 import { revokeClient } from "./clients.ts";
+import { repositoryRoutes } from "./repository-routes.ts";
 import type { Route } from "./route.ts";
 import { serviceEndpoints } from "./serve.ts";
 import { OPERATOR, REPOSITORY_ID, testService } from "./service-harness.contract.ts";
@@ -17,8 +19,11 @@ import type { TestService } from "./service-harness.contract.ts";
 
 const PAGE = join(import.meta.dirname, "../../docs/design/service.md");
 
+/** The real routes; whatever is asked of the repository behind them is answered with nothing. */
+const REAL_ROUTES = repositoryRoutes(new Proxy({} as ServedRepository, { get: () => () => Promise.resolve(new Uint8Array()) }));
+
 /** One route of each method for each privilege, as somebody else would give them. */
-const ROUTES: readonly Route[] = CLIENT_PRIVILEGES.flatMap((privilege) =>
+const MADE_UP_ROUTES: readonly Route[] = CLIENT_PRIVILEGES.flatMap((privilege) =>
   (["GET", "POST", "DELETE"] as const).map((method) => ({
     method,
     path: `/v1/${privilege}/:thing`,
@@ -28,11 +33,14 @@ const ROUTES: readonly Route[] = CLIENT_PRIVILEGES.flatMap((privilege) =>
   })),
 );
 
-const ENDPOINTS = serviceEndpoints({
-  routes: ROUTES,
-  repositoryId: REPOSITORY_ID,
-  enrol: () => Promise.reject(new Error("only its place in the table counts")),
-});
+const ROUTES = [...REAL_ROUTES, ...MADE_UP_ROUTES];
+
+function endpointsWith(routes: readonly Route[]) {
+  const enrol = () => Promise.reject(new Error("only its place in the table counts"));
+  return serviceEndpoints({ routes, repositoryId: REPOSITORY_ID, enrol });
+}
+
+const ENDPOINTS = endpointsWith(ROUTES);
 
 type Who = Role | "no certificate" | "unknown certificate" | "revoked client";
 const EVERYBODY: readonly Who[] = [...ROLES, "no certificate", "unknown certificate", "revoked client"];
@@ -69,16 +77,18 @@ describe("the rights at a server", { timeout: 60_000 }, () => {
     return status === 200 ? "200" : `${status} ${String(json["code"])}`;
   }
 
-  for (const { method, path, privilege } of ENDPOINTS) {
+  for (const { method, path, privilege, isRoutine } of ENDPOINTS) {
     for (const who of EVERYBODY) {
       test(`${method} ${path} asked by: ${who}`, async () => {
         const earlier = t.audit().length;
         const wanted = expected(privilege, who);
-        assert.equal(await outcome(method, path.replace(":thing", "x"), who), wanted);
+        assert.equal(await outcome(method, `${path.replaceAll(/:\w+/g, "x")}?number=1`, who), wanted);
         const records = t.audit().slice(earlier);
-        assert.equal(records.length, privilege === "public" ? 0 : 1);
+        // Each reads once here.
+        const isRecorded = wanted === "200" ? !isRoutine || privilege === "read-own" : privilege !== "public";
+        assert.equal(records.length, isRecorded ? 1 : 0);
         const code = wanted.split(" ")[1] ?? "";
-        if (privilege !== "public") assert.deepEqual([records[0]?.action, records[0]?.code], [`${method} ${path}`, code]);
+        if (isRecorded) assert.deepEqual([records[0]?.action, records[0]?.code], [`${method} ${path}`, code]);
       });
     }
   }
@@ -112,17 +122,15 @@ describe("the rights at a server", { timeout: 60_000 }, () => {
   test("a route that anybody might use is not taken", () => {
     for (const privilege of OPEN_PRIVILEGES) {
       const route: Route = { method: "GET", path: "/x", privilege, bodyLimit: 0, handle: () => Promise.resolve({ json: {} }) };
-      assert.throws(() =>
-        serviceEndpoints({ routes: [route], repositoryId: REPOSITORY_ID, enrol: () => Promise.reject(new Error("")) }),
-      );
+      assert.throws(() => endpointsWith([route]), /a privilege of clients/);
     }
   });
 });
 
-test("the page has the table of rights", () => {
+test("the page has the tables of rights and of routes", () => {
   const page = readFileSync(PAGE, "utf8");
-  const marks = /(?<=<!-- rights -->\n)[^]*?(?=<!-- end of rights -->)/;
-  const written = page.replace(marks, rightsTable());
+  const between = (name: string): RegExp => new RegExp(`(?<=<!-- ${name} -->\\n)[^]*?(?=<!-- end of ${name} -->)`);
+  const written = page.replace(between("rights"), rightsTable()).replace(between("routes"), routesTable());
   if (process.env["HOLDFAST_UPDATE_DOCS"] === "1") writeFileSync(PAGE, written);
   assert.equal(readFileSync(PAGE, "utf8"), written);
 });
@@ -140,6 +148,23 @@ function rightsTable(): string {
     const cells = [undefined, ...ROLES].map((role) => (isGranted(privilege, role) ? "yes" : "–"));
     return [`\`${privilege}\``, meanings[privilege], ...cells];
   });
+  const lines = [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+  return `${lines.join("\n")}\n`;
+}
+
+function routesTable(): string {
+  const recorded = {
+    always: "always",
+    hourly: "when refused or failed; otherwise once an hour for each client",
+    problems: "when refused or failed",
+    never: "when refused",
+  };
+  const rows = endpointsWith(REAL_ROUTES).map(({ method, path, privilege, isRoutine, bodyLimit }) => {
+    const whenRoutine = privilege === "read-own" ? recorded.hourly : recorded.problems;
+    const when = privilege === "public" ? recorded.never : isRoutine ? whenRoutine : recorded.always;
+    return [`${method} \`${path}\``, `\`${privilege}\``, String(bodyLimit), when];
+  });
+  const header = ["route", "privilege", "bytes of a body", "in the audit log"];
   const lines = [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
   return `${lines.join("\n")}\n`;
 }

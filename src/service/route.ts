@@ -33,7 +33,10 @@ export interface Route {
   readonly privilege: Privilege;
   /** Bytes. */
   readonly bodyLimit: number;
-  /** Part of longer work that is recorded as a whole: the audit log gets what is refused or fails, and not every success. */
+  /**
+   * Part of longer work that is recorded as a whole: the audit log gets what is refused or fails, and not every success. Of reading
+   * content ("read-own") it still gets the first success within an hour.
+   */
   readonly isRoutine?: boolean;
   /**
    * A HoldfastError that `httpStatusOf` knows reaches the client as it is. Whatever else is thrown reaches the log, and the client

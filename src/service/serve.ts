@@ -70,6 +70,7 @@ export async function startService(world: ServerWorld, options: ServiceOptions):
     limits,
     handle: (request) => dispatcher.answer(request),
     onMalformed: (malformed) => void dispatcher.recordMalformed(malformed),
+    onFailure: (error) => dispatcher.recordFailure(error),
   });
   const running: RunningServer[] = [server];
   const stopAll = async (): Promise<void> => void (await Promise.all(running.map((each) => each.stop())));
@@ -77,8 +78,9 @@ export async function startService(world: ServerWorld, options: ServiceOptions):
   const record = { actor, address: "", object, outcome: "done", code: "" } as const;
   try {
     if (options.metrics !== undefined) {
+      const onFailure = (error: Error): void => dispatcher.recordFailure(error);
       const handle = (request: PeerRequest) => Promise.resolve(measurements(request, metrics, server));
-      running.push(await world.startPlainServer({ ...options.metrics, limits, handle, onMalformed: () => undefined }));
+      running.push(await world.startPlainServer({ ...options.metrics, limits, handle, onMalformed: () => undefined, onFailure }));
     }
     await state.audit.append({ ...record, action: "start-server" });
   } catch (error) {

@@ -59,7 +59,7 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
   const stateDirectory = join(directory, "state");
   const real = serviceWorld();
   let aheadMs = 0;
-  const clock = { now: () => (real.clock.now() + aheadMs) as EpochMs, elapsedMs: () => real.clock.elapsedMs() };
+  const clock = { now: () => (real.clock.now() + aheadMs) as EpochMs, elapsedMs: () => real.clock.elapsedMs() + aheadMs };
   const world = { ...real, clock, ...changes };
   const lines: LogLine[] = [];
   const service = await startService(world, {
@@ -99,7 +99,7 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
       const connection = connect(identity);
       const { status, body } = await connection.exchange({ ...request, limitBytes: 100_000 });
       connection.close();
-      return { status, json: JSON.parse(textOf(body)) as Answer["json"] };
+      return { status, json: body.length === 0 ? {} : (JSON.parse(textOf(body)) as Answer["json"]) };
     },
     audit: () => auditRecords(stateDirectory).slice(1),
     [Symbol.asyncDispose]: async () => {

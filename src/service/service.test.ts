@@ -3,17 +3,20 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { failingFiles } from "../../test/support/failing-files.ts";
 import { utf8 } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { decodeToken, encodeEnrolmentRequest, encodeToken } from "../formats/enrolment.ts";
 import { serviceWorld } from "../main/service-world.ts";
 import { askOwnStanding, enrolAgent, listEnrolments, loadAgentIdentity, parseServerUrl } from "./agent.ts";
-import { inviteClient, listClients, listInvitations, revokeClient } from "./clients.ts";
+import { enrolClient, inviteClient, listClients, listInvitations, revokeClient } from "./clients.ts";
+import type { Identity } from "../platform/secure-transport.ts";
 import type { Route } from "./route.ts";
 import { startService } from "./serve.ts";
 import { OPERATOR, REPOSITORY_ID, auditRecords, testService } from "./service-harness.contract.ts";
 import type { TestService } from "./service-harness.contract.ts";
 import { openState } from "./state.ts";
+import type { StateWorld } from "./world.ts";
 import { verifyAuditLog } from "./verify-audit.ts";
 
 const timeout = 60_000;
@@ -175,6 +178,36 @@ describe("enrolment", { timeout }, () => {
   });
 });
 
+describe("the state", { timeout }, () => {
+  test("is whole whatever call on a file fails: a client is there or not, and repeating it brings what was wanted", async () => {
+    const real = serviceWorld();
+    const key = "ab".repeat(32);
+    for (let call = 1, isCompleted = false; !isCompleted; call++) {
+      const directory = join(temporaryDirectory(), "state");
+      const { files, hasFailed } = failingFiles(call);
+      const work = async (world: StateWorld): Promise<string[]> => {
+        const state = await openState(world, directory);
+        for (const { name } of listClients(state)) await revokeClient(state, name, OPERATOR);
+        const { token } = await inviteClient(state, { name: "hal", role: "append", actor: OPERATOR });
+        await enrolClient(
+          state,
+          decodeToken(token).secret,
+          `${key.slice(2)}${listClients(state).length.toString().padStart(2, "0")}`,
+        );
+        return listClients(state)
+          .filter(({ revokedAtMs }) => revokedAtMs === undefined)
+          .map(({ name }) => name);
+      };
+      await work({ ...real, files }).catch((error: unknown) => assert.ok(error instanceof HoldfastError, String(error)));
+      isCompleted = !hasFailed();
+      assert.deepEqual(await work(real), ["hal"]);
+      assert.deepEqual(verifyAuditLog({ files: real.files, directory }).problems, []);
+      const left = readdirSync(directory, { recursive: true }).filter((name) => String(name).includes(".tmp-"));
+      assert.deepEqual(left, []);
+    }
+  });
+});
+
 describe("a revoked client", { timeout }, () => {
   test("is refused from its next request on, on the connection it has, and its name is free", async () => {
     await using t = await testService();
@@ -240,6 +273,25 @@ describe("a request", { timeout }, () => {
     );
   });
 
+  test("that fails for the server's disk says so, and not which file it was", async () => {
+    const message = "Cannot write /srv/backup/volumes/main/x: no space left";
+    const failing: Route = {
+      method: "GET",
+      path: "/v1/full",
+      privilege: "see-own",
+      bodyLimit: 0,
+      handle: () => Promise.reject(new HoldfastError("REPOSITORY_WRITE_FAILED", { message, retry: "later" })),
+    };
+    const unwritable: Route = { ...failing, path: "/v1/unwritable", handle: () => Promise.resolve({ json: 5n }) };
+    await using t = await testService({ routes: [failing, unwritable] });
+    const identity = await t.client("hal");
+    const { status, json } = await t.ask(identity, { method: "GET", path: "/v1/full" });
+    assert.deepEqual([status, json["code"], json["retry"]], [507, "REPOSITORY_WRITE_FAILED", "later"]);
+    assert.ok(!JSON.stringify(json).includes("/srv"));
+    assert.ok(t.lines.some((line) => line["event"] === "failure" && line["problem"] === message));
+    assert.equal((await t.ask(identity, { method: "GET", path: "/v1/unwritable" })).status, 500);
+  });
+
   test("that is refused tells the client why, as an error of the program", async () => {
     await using t = await testService({ routes });
     const { status, json } = await t.ask(await t.client("hal"), { method: "GET", path: "/v1/refuses/a%2Fb" });
@@ -272,6 +324,29 @@ describe("a request", { timeout }, () => {
     );
   });
 
+  test("for content is recorded once an hour, however many there are", async () => {
+    const route: Route = {
+      method: "POST",
+      path: "/v1/content",
+      privilege: "read-own",
+      bodyLimit: 0,
+      isRoutine: true,
+      handle: () => Promise.resolve({ json: {} }),
+    };
+    await using t = await testService({ routes: [route] });
+    const [hal, eva] = [await t.client("hal", "restore"), await t.client("eva", "restore")];
+    const earlier = t.audit().length;
+    const read = (identity: Identity) => t.ask(identity, { method: "POST", path: "/v1/content" });
+    for (const identity of [hal, hal, eva, hal]) await read(identity);
+    t.pass(3_600_000);
+    for (const identity of [hal, hal]) await read(identity);
+    const actors = t
+      .audit()
+      .slice(earlier)
+      .map(({ actor }) => actor);
+    assert.deepEqual(actors, ["client:hal", "client:eva", "client:hal"]);
+  });
+
   test("that cannot be recorded is not told as done", async () => {
     let fails = false;
     const real = serviceWorld();
@@ -282,7 +357,7 @@ describe("a request", { timeout }, () => {
     await using t = await testService({ world: { openForAppending } });
     const identity = await t.client("hal");
     fails = true;
-    assert.equal((await t.ask(identity, { method: "GET", path: "/v1/repository" })).status, 500);
+    assert.equal((await t.ask(identity, { method: "GET", path: "/v1/repository" })).status, 507);
     assert.equal((await t.ask(identity, { method: "GET", path: "/healthz" })).status, 200);
     fails = false;
     assert.equal((await t.ask(identity, { method: "GET", path: "/v1/repository" })).status, 200);

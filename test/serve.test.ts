@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Workplace, expectStatus, makeRepository, startHoldfast } from "./support/holdfast-process.ts";
+import { noise } from "./support/noise.ts";
 import type { Outcome, Running } from "./support/holdfast-process.ts";
 
 const timeout = 120_000;
@@ -80,5 +82,48 @@ describe("holdfast serve", { timeout }, () => {
     const elsewhere = await serve(place, ["--state", place.at("another state"), ...given]);
     assert.equal(elsewhere.serverKey, first.serverKey);
     assert.equal((await stopped(elsewhere, "SIGTERM")).status, 0);
+  });
+
+  test("takes a client's backups, shows it its images and gives it its files; others see nothing of that", async () => {
+    using place = new Workplace();
+    await makeRepository(place.at("repository"));
+    const server = await serve(place);
+    const client = async (name: string, role: string): Promise<Record<string, string>> => {
+      const words = ["client", "add", name, "--role", role, "--quiet", "--state", place.at("state")];
+      const env = { XDG_CONFIG_HOME: place.at(`config of ${name}`), XDG_CACHE_HOME: place.at(`cache of ${name}`) };
+      await expectStatus(0, ["agent", "enrol", server.url, "-"], { env, input: (await expectStatus(0, words)).stdout.trim() });
+      return { ...env, HOLDFAST_REPOSITORY: server.url };
+    };
+    const source = place.at("source");
+    mkdirSync(source);
+    writeFileSync(join(source, "letter"), "Dear Anna");
+    writeFileSync(join(source, "picture"), noise(1, 3_000_000));
+
+    const laptop = await client("laptop", "restore");
+    const first = await expectStatus(0, ["backup", source], { env: laptop });
+    assert.match(first.stdout, /^Made image [0-9a-f]{8} of laptop:/);
+    await expectStatus(0, ["backup", source], { env: laptop });
+    const images = JSON.parse((await expectStatus(0, ["images", "--json"], { env: laptop })).stdout) as {
+      readonly images: readonly { readonly host: string }[];
+    };
+    assert.deepEqual(
+      images.images.map(({ host }) => host),
+      ["laptop", "laptop"],
+    );
+    assert.equal((await expectStatus(0, ["dump", "latest", join(source, "letter")], { env: laptop })).stdout, "Dear Anna");
+    await expectStatus(0, ["restore", "latest", "--target", place.at("target")], { env: laptop });
+    assert.deepEqual(readFileSync(join(place.at("target"), source, "picture")), readFileSync(join(source, "picture")));
+    assert.match((await expectStatus(1, ["prune"], { env: laptop })).stderr, /Run it on the server/);
+
+    const office = await client("office", "append");
+    await expectStatus(0, ["backup", source], { env: office });
+    const refused = await expectStatus(1, ["restore", "latest", "--target", place.at("other")], { env: office });
+    assert.match(refused.stderr, /may not|does not allow|not allowed/);
+    const stranger = await expectStatus(1, ["images"], { env: { ...office, XDG_CONFIG_HOME: place.at("nobody") } });
+    assert.match(stranger.stderr, /no client of the server/);
+
+    assert.equal((await stopped(server, "SIGTERM")).status, 0);
+    const all = await expectStatus(0, ["verify", "--read-data", "--repository", place.at("repository")]);
+    assert.match(all.stdout, /No damage/);
   });
 });

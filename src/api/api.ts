@@ -1,6 +1,14 @@
 // What the room offers: Holdfast as a library. `main` binds it to the machine; programs import it from there.
 
-import type { CreateOptions, ImageFilter, ImageSummary, OpenOptions, Repository } from "./types.ts";
+import type {
+  CreateOptions,
+  ImageFilter,
+  ImageSummary,
+  OpenOptions,
+  Repository,
+  ServedRepository,
+  ServedRepositoryOptions,
+} from "./types.ts";
 import type { ImageId } from "../model/image.ts";
 import {
   addKeySlot,
@@ -36,14 +44,12 @@ import { runRestore } from "./restore.ts";
 import { listImageSummaries, selectImage } from "./select-image.ts";
 import type { DamageListener } from "./select-image.ts";
 import type { Services } from "./services.ts";
-import { ServedRepository } from "./served/served-repository.ts";
-import type { ServedRepositoryOptions } from "./served/served-repository.ts";
+import { RepositoryServing } from "./served/served-repository.ts";
 import { repositoryStatistics } from "./statistics.ts";
 import { inSession } from "./session.ts";
 import { runVerify } from "./verify.ts";
 import { SpareThreads } from "./worker-pool.ts";
 
-export type { ServedRepository, ServedRepositoryOptions } from "./served/served-repository.ts";
 export type { Services } from "./services.ts";
 export type * from "./types.ts";
 
@@ -71,7 +77,7 @@ export async function open(services: Services, options: OpenOptions): Promise<Re
 
 /** Opens a repository for clients of other machines. Disposing it ends what they have under way, and closes it. */
 export async function openToServe(services: Services, options: OpenOptions & ServedRepositoryOptions): Promise<ServedRepository> {
-  return new ServedRepository(await openHere(services, options), options);
+  return new RepositoryServing(await openHere(services, options), options);
 }
 
 export interface RemoteOptions {

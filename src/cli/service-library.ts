@@ -13,7 +13,7 @@ import type {
   Role,
   RunningService,
 } from "../service/service.ts";
-import type { Repository } from "./library.ts";
+import type { ServedRepository } from "./library.ts";
 
 export type { AgentEnrolment, AuditHead, AuditReport, Client, Invitation, Invited, ListenAddress, LogLine, RunningService };
 
@@ -23,7 +23,7 @@ export interface StateOption {
 }
 
 export interface ServeOptions extends StateOption {
-  readonly repository: Repository;
+  readonly repository: ServedRepository;
   readonly listen: ListenAddress;
   readonly metrics: ListenAddress | undefined;
   /** PEM; the server's own unless given. */

@@ -1,8 +1,10 @@
 // Servers and their clients, bound to this machine.
 
+import { messageOf } from "../base/errors.ts";
 import type { ServiceLibrary, StateOption } from "../cli/cli.ts";
 import type { Host } from "../platform/host.ts";
 import { nodeHost } from "../platform/node-host.ts";
+import { repeatEvery } from "../platform/repeat.ts";
 import {
   askOwnStanding,
   enrolAgent,
@@ -12,12 +14,16 @@ import {
   listInvitations,
   loadAgentIdentity as loadIdentity,
   openState,
+  repositoryRoutes,
   revokeClient,
   startService,
   verifyAuditLog,
 } from "../service/service.ts";
 import type { AgentIdentity } from "../service/service.ts";
 import { serviceWorld } from "./service-world.ts";
+
+/** How often to look for backups whose clients have gone away. */
+const IDLE_LOOK_MS = 60_000;
 
 /** Everything that the command line does with servers. */
 export function serviceLibrary(host: Host = nodeHost()): ServiceLibrary {
@@ -27,14 +33,25 @@ export function serviceLibrary(host: Host = nodeHost()): ServiceLibrary {
   const openOwnState = (options: StateOption) => openState(world, stateDirectory(options));
   const directory = enrolmentsDirectory(host);
   return {
-    serve: ({ repository, state, ...options }) =>
-      startService(world, {
+    serve: async ({ repository, state, ...options }) => {
+      const service = await startService(world, {
         ...options,
-        routes: [],
+        routes: repositoryRoutes(repository),
         repositoryId: repository.id,
         stateDirectory: stateDirectory({ state }),
         actor,
-      }),
+      });
+      const tidying = repeatEvery(
+        IDLE_LOOK_MS,
+        () => repository.endIdle(),
+        (error) => options.log({ event: "failure", problem: messageOf(error) }),
+      );
+      const stop = async (): Promise<void> => {
+        await tidying.stop();
+        await service.stop();
+      };
+      return { ...service, stop };
+    },
     inviteClient: async ({ state, ...options }) => inviteClient(await openOwnState({ state }), { ...options, actor }),
     clients: async (options) => {
       const state = await openOwnState(options);

@@ -8,6 +8,7 @@ export { inviteClient, listClients, listInvitations, revokeClient } from "./clie
 export type { Client, InviteOptions, Invited } from "./clients.ts";
 export type { LogLine } from "./dispatcher.ts";
 export type { Caller, Reply, Role, Route, RouteContext } from "./route.ts";
+export { repositoryRoutes } from "./repository-routes.ts";
 export { startService } from "./serve.ts";
 export type { ListenAddress, RunningService, ServiceOptions } from "./serve.ts";
 export { openState } from "./state.ts";

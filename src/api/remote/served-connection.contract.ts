@@ -4,7 +4,7 @@
 import { HoldfastError } from "../../base/errors.ts";
 import { encodeErrorReply, httpStatusOf } from "../../formats/error-reply.ts";
 import type { ServerConnection } from "../../platform/secure-transport.ts";
-import type { ServedRepository } from "../served/served-repository.ts";
+import type { ServedRepository } from "../types.ts";
 
 type Question = Parameters<ServerConnection["exchange"]>[0];
 

@@ -16,15 +16,9 @@ import type { ImageDescription } from "../../model/image.ts";
 import { treeRootOf } from "../../server/server.ts";
 import type { Opened } from "../opened.ts";
 import type { OfferedBase } from "../other-half.ts";
+import type { ServedRepository, ServedRepositoryOptions } from "../types.ts";
 import { Intake } from "./intake.ts";
 import { ServedImages, grantsFor } from "./served-images.ts";
-
-export interface ServedRepositoryOptions {
-  /** So many backups go on at a time; whoever comes then is told to come again. */
-  readonly backupsAtOnce?: number;
-  /** A backup of which nothing comes for so long is given up. */
-  readonly patienceMs?: number;
-}
 
 const BACKUPS_AT_ONCE = 16;
 const PATIENCE_MS = 15 * 60_000;
@@ -37,7 +31,10 @@ interface Served {
   ended?: Promise<Uint8Array>;
 }
 
-export class ServedRepository implements AsyncDisposable {
+export class RepositoryServing implements ServedRepository {
+  readonly id: string;
+  readonly location: string;
+  readonly problems: readonly Error[];
   readonly #opened: Opened;
   readonly #backupsAtOnce: number;
   readonly #patienceMs: number;
@@ -45,12 +42,15 @@ export class ServedRepository implements AsyncDisposable {
   #beginning = 0;
 
   constructor(opened: Opened, { backupsAtOnce = BACKUPS_AT_ONCE, patienceMs = PATIENCE_MS }: ServedRepositoryOptions = {}) {
+    const { id, layout, problems } = opened.repository;
+    this.id = hexOf(id);
+    this.location = layout.root;
+    this.problems = problems;
     this.#opened = opened;
     this.#backupsAtOnce = backupsAtOnce;
     this.#patienceMs = patienceMs;
   }
 
-  /** What a client needs to take part. */
   describe(client: string): Uint8Array {
     const { id, keyRing } = this.#opened.repository;
     // Nobody reads the track logs of others with it.
@@ -80,7 +80,6 @@ export class ServedRepository implements AsyncDisposable {
     return new ServedImages(this.#opened, client).segments(question);
   }
 
-  /** REPOSITORY_LOCKED when too many go on already. */
   async beginBackup(client: string, request: Uint8Array): Promise<Uint8Array> {
     const { description: asked, withBases } = decodeBackupRequest(request);
     await this.endIdle();
@@ -131,14 +130,12 @@ export class ServedRepository implements AsyncDisposable {
     return this.#used(client, backup).intake.store(block);
   }
 
-  /** Committed or not. */
   endBackup(client: string, backup: string): Promise<Uint8Array> {
     const served = this.#used(client, backup);
     served.ended ??= served.intake.end().then(encodeEndedBackup);
     return served.ended;
   }
 
-  /** Gives up backups of which nothing comes any more. */
   async endIdle(): Promise<void> {
     const nowMs = this.#opened.services.clock.elapsedMs();
     for (const [backup, { intake, ended }] of this.#backups) {

@@ -8,7 +8,7 @@ import { defineCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT } from "../exit-status.ts";
 import type { Output } from "../output/output.ts";
-import type { Repository } from "../library.ts";
+import type { ServedRepository } from "../library.ts";
 import type { ListenAddress, LogLine, RunningService, ServeOptions } from "../service-library.ts";
 import { jsonText } from "../text/json.ts";
 import { withoutUndefined } from "../text/without-undefined.ts";
@@ -52,7 +52,7 @@ export const serveCommand = defineCommand({
     const { listen, metrics } = values;
     if (listen === undefined) throw usageError("holdfast serve needs the option --listen HOST:PORT", "holdfast serve");
     const identity = await identityOf(context, values);
-    await using repository = await context.openRepository();
+    await using repository = await context.openToServe();
     const { output, world } = context;
     const log = (line: LogLine): void => writeLog(output, line);
     const library = await world.service();
@@ -69,7 +69,7 @@ export const serveCommand = defineCommand({
   },
 });
 
-function showAddress(output: Output, repository: Repository, service: RunningService): void {
+function showAddress(output: Output, repository: ServedRepository, service: RunningService): void {
   const { serverKey, metrics } = service;
   const url = urlOf("https", service);
   const counts = metrics === undefined ? undefined : `${urlOf("http", metrics)}/metrics`;

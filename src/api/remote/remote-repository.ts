@@ -165,7 +165,8 @@ export class RemoteRepository {
     requireComplete(image, options);
     const segments = new SegmentBook();
     const source = this.#pages([image], segments, true);
-    const threads = Array.from({ length: RESTORING_AT_ONCE }, () => this.#restoreThread(segments));
+    const blocks = new RemoteBlocks(this.#server, segments);
+    const threads = Array.from({ length: RESTORING_AT_ONCE }, () => this.#restoreThread(blocks));
     try {
       return await restoreImage({ services: this.#services, source, index: segments, threads }, image, options);
     } catch (error) {
@@ -174,10 +175,10 @@ export class RemoteRepository {
   }
 
   /** In this thread: it waits for the network most of the time. */
-  #restoreThread(segments: SegmentBook): RestoreThread {
+  #restoreThread(blocks: RemoteBlocks): RestoreThread {
     return new RestoreWriter({
       tree: this.#services.openFileTree().tree,
-      blocks: new RemoteBlocks(this.#server, segments),
+      blocks,
       fingerprinter: this.#fingerprinters.data,
     });
   }

@@ -46,6 +46,8 @@ const LONGEST_WAIT_MS = 15_000;
 /** Some three minutes in all. */
 const ATTEMPTS = 18;
 const PAGE_ANSWER_LIMIT = 64 * 1024 * 1024;
+/** Of one whose place is not known. */
+const LIKELY_SEGMENT_BYTES = 64 * 1024;
 /** Compressed or not, with a little for each segment. */
 const SEGMENTS_ANSWER_LIMIT = MAX_BLOCK_PLAIN_BYTES + SEGMENTS_ASKED_LIMIT * 4 + 1024;
 
@@ -71,9 +73,18 @@ export class RemoteServer {
   }
 
   /** Plain; undefined for one that the server cannot read. */
-  async segments(asked: readonly AskedSegment[]): Promise<readonly (Uint8Array | undefined)[]> {
+  async segments(
+    asked: readonly (AskedSegment & { readonly place?: { readonly length: number } | undefined })[],
+  ): Promise<readonly (Uint8Array | undefined)[]> {
     const answer = await this.#ask("POST", "/v1/segments", encodeSegmentQuestion(asked), SEGMENTS_ANSWER_LIMIT);
-    return decodeSegmentAnswer(decompressFrame(answer, SEGMENTS_ANSWER_LIMIT, "an answer with segments"), asked.length);
+    const likely = asked.reduce((sum, { place }) => sum + 4 + (place?.length ?? LIKELY_SEGMENT_BYTES), 0);
+    const plain = decompressFrame(
+      answer,
+      SEGMENTS_ANSWER_LIMIT,
+      "an answer with segments",
+      Math.min(likely, SEGMENTS_ANSWER_LIMIT),
+    );
+    return decodeSegmentAnswer(plain, asked.length);
   }
 
   async beginBackup(request: BackupRequest): Promise<BegunBackup> {

@@ -1,7 +1,7 @@
 // What a client may see of a repository: its own images, their pages, and what those refer to.
 
 import { hexOf } from "../../base/bytes.ts";
-import { HoldfastError } from "../../base/errors.ts";
+import { HoldfastError, isDamage, messageOf } from "../../base/errors.ts";
 import type { Fingerprint } from "../../base/fingerprint.ts";
 import { compressFrame } from "../../engine/engine.ts";
 import {
@@ -46,7 +46,7 @@ export class ServedImages {
   async page(question: Uint8Array): Promise<Uint8Array> {
     const { kind, fingerprint, pageBytes, level, grant, withPlaces } = decodePageQuestion(question);
     if (!this.#grants.isGranted(kind, fingerprint, grant)) throw notGranted();
-    const page = await this.#opened.reader.loadPage(kind, fingerprint, pageBytes);
+    const page = await this.#loadPage(kind, fingerprint, pageBytes);
     const { pages, segments } = referencesOf(kind, page, level);
     return encodeGrantedPage({
       page,
@@ -56,6 +56,16 @@ export class ServedImages {
         place: withPlaces ? this.#placeOf(segment) : undefined,
       })),
     });
+  }
+
+  async #loadPage(kind: "page" | "list", fingerprint: Fingerprint, pageBytes: number): Promise<Uint8Array> {
+    try {
+      return await this.#opened.reader.loadPage(kind, fingerprint, pageBytes);
+    } catch (error) {
+      // What is wrong with a container is the server's business, and no fault of the question.
+      if (isDamage(error)) throw new HoldfastError("REPOSITORY_DAMAGED", { message: messageOf(error), cause: error });
+      throw error;
+    }
   }
 
   #placeOf(fingerprint: Fingerprint): GrantedPlace | undefined {

@@ -60,8 +60,9 @@ export class RemoteServer {
     this.#parts = parts;
   }
 
+  /** The first question; a server that cannot be reached is told at once. */
   async describe(): Promise<ServedRepositoryDescription> {
-    return decodeServedRepository(await this.#ask("GET", "/v1/domain", undefined, EXCHANGE_BYTES_LIMIT));
+    return decodeServedRepository(await this.#askOnce("GET", "/v1/domain", undefined, EXCHANGE_BYTES_LIMIT));
   }
 
   async images(): Promise<readonly ServedImage[]> {
@@ -124,12 +125,9 @@ export class RemoteServer {
     limitBytes: number,
     signal?: AbortSignal,
   ): Promise<Uint8Array> {
-    const { connection } = this.#parts;
     for (let attempt = 1; ; attempt++) {
       try {
-        const answer = await connection.exchange({ method, path, limitBytes, signal, ...(body === undefined ? {} : { body }) });
-        if (answer.status < 400) return answer.body;
-        throw decodeErrorReply(answer.status, answer.body);
+        return await this.#askOnce(method, path, body, limitBytes, signal);
       } catch (error) {
         if (signal?.aborted === true) throw interrupted();
         if (this.#closing.signal.aborted) throw error;
@@ -139,6 +137,19 @@ export class RemoteServer {
         });
       }
     }
+  }
+
+  async #askOnce(
+    method: "GET" | "POST" | "DELETE",
+    path: string,
+    body: Uint8Array | undefined,
+    limitBytes: number,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
+    const given = body === undefined ? {} : { body };
+    const answer = await this.#parts.connection.exchange({ method, path, limitBytes, signal, ...given });
+    if (answer.status < 400) return answer.body;
+    throw decodeErrorReply(answer.status, answer.body);
   }
 
   #wait(attempt: number, signal: AbortSignal | undefined): Promise<void> {

@@ -14,6 +14,7 @@ const STEPS: readonly (readonly string[])[] = [
   ["sources/files", "sources/imap"],
   ["client", "server", "restore", "duplication", "sync", "providers"],
   ["api"],
+  ["service"],
   ["cli", "web"],
   ["main"],
 ];
@@ -26,6 +27,8 @@ const OPEN_ROOMS: readonly string[] = ["base", "platform", "model", "formats"];
 const ALSO_OFFERED: Readonly<Record<string, readonly string[]>> = {
   media: ["volume.ts"],
   // Plain types, for whoever needs the contract and not the library; and what a worker thread runs, which must not load the rest.
+  // Plain types, for whoever writes routes; what a connection needs of the world.
+  service: ["route.ts", "world.ts"],
   api: ["types.ts", "services.ts", "worker.ts"],
 };
 

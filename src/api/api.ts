@@ -1,6 +1,14 @@
 // What the room offers: Holdfast as a library. `main` binds it to the machine; programs import it from there.
 
-import type { CreateOptions, ImageFilter, ImageSummary, OpenOptions, Repository } from "./types.ts";
+import type {
+  CreateOptions,
+  ImageFilter,
+  ImageSummary,
+  OpenOptions,
+  Repository,
+  ServedRepository,
+  ServedRepositoryOptions,
+} from "./types.ts";
 import type { ImageId } from "../model/image.ts";
 import {
   addKeySlot,
@@ -25,14 +33,19 @@ import { findEntries } from "./find.ts";
 import { forgetJob, planForget } from "./forget.ts";
 import { inspectStored } from "./inspect.ts";
 import { asJob } from "./job-history.ts";
+import type { Delay } from "../platform/delay.ts";
+import type { ServerConnection } from "../platform/secure-transport.ts";
 import { Opened } from "./opened.ts";
 import { runPrune } from "./prune.ts";
 import { rebuildAll } from "./rebuild-index.ts";
+import { RemoteRepository } from "./remote/remote-repository.ts";
+import { RemoteServer } from "./remote/remote-server.ts";
 import { runRepair } from "./repair.ts";
 import { runRestore } from "./restore.ts";
 import { listImageSummaries, selectImage } from "./select-image.ts";
 import type { DamageListener } from "./select-image.ts";
 import type { Services } from "./services.ts";
+import { RepositoryServing } from "./served/served-repository.ts";
 import { repositoryStatistics } from "./statistics.ts";
 import { inSession } from "./session.ts";
 import { runVerify } from "./verify.ts";
@@ -59,6 +72,34 @@ export async function create(services: Services, options: CreateOptions): Promis
 
 /** Opens a repository. Nothing is written until something is asked for that writes. */
 export async function open(services: Services, options: OpenOptions): Promise<Repository> {
+  const location = locationOf(services, options.repository);
+  return repositoryOver(await openHere(services, options), location, options.onNotice ?? (() => undefined));
+}
+
+/** Opens a repository for clients of other machines. Disposing it ends what they have under way, and closes it. */
+export async function openToServe(services: Services, options: OpenOptions & ServedRepositoryOptions): Promise<ServedRepository> {
+  return new RepositoryServing(await openHere(services, options), options);
+}
+
+export interface RemoteOptions {
+  /** As the person names it. */
+  readonly location: string;
+  /** Closed with the repository. */
+  readonly connection: ServerConnection;
+  readonly delay: Delay;
+  readonly cacheDirectory?: string;
+  readonly threads?: number;
+}
+
+/** Opens a repository on a server, with the rights of a client of that server. */
+export function openRemote(services: Services, options: RemoteOptions): Promise<Repository> {
+  const { random, host } = services;
+  const { location, connection, delay, cacheDirectory = host.cacheDirectory, threads = host.processors } = options;
+  const server = new RemoteServer({ connection, random, delay });
+  return RemoteRepository.open(services, server, { location, cacheDirectory, threads });
+}
+
+async function openHere(services: Services, options: OpenOptions): Promise<Opened> {
   const { files, host } = services;
   const location = locationOf(services, options.repository);
   const threads = options.threads ?? host.processors;
@@ -76,8 +117,7 @@ export async function open(services: Services, options: OpenOptions): Promise<Re
     throw error;
   }
   const cacheDirectory = options.cacheDirectory ?? host.cacheDirectory;
-  const opened = new Opened(services, repository, { cacheDirectory, threads, spareThreads });
-  return repositoryOver(opened, location, options.onNotice ?? (() => undefined));
+  return new Opened(services, repository, { cacheDirectory, threads, spareThreads });
 }
 
 function locationOf({ host }: Services, location: string): string {
@@ -137,7 +177,9 @@ function repositoryOver(opened: Opened, location: string, onNotice: (notice: str
       const { filter, ...rest } = options;
       yield* entriesOf(opened, await select(image, filter), rest);
     },
-    find: (pattern, options) => findEntries(opened, pattern, { ...options, onDamage }),
+    async *find(pattern, options = {}) {
+      yield* findEntries(opened, await listImageSummaries(opened, options.filter, onDamage), pattern, options.ignoreCase);
+    },
     async *diff(before, after, options) {
       yield* diffImages(opened, await select(before), await select(after), options);
     },

@@ -6,33 +6,29 @@ import { HoldfastError } from "../base/errors.ts";
 import { StreamReader } from "../client/client.ts";
 import { Cutter } from "../engine/engine.ts";
 import { writeEntryBody } from "../formats/entry.ts";
+import { encodeSentPart } from "../formats/image-record.ts";
 import { decodeReply, writeCommit, writeContentEnd, writeEntry, writePackedContent } from "../formats/stream.ts";
-import { LocalReceiver } from "./backup-connection.ts";
-import type { BackupRunContext } from "./backup-connection.ts";
-import type { Opened } from "./opened.ts";
-import { reconcileContainers } from "./reconcile-containers.ts";
+import type { BackupAccount } from "./backup-account.ts";
+import type { OpenOtherHalf, SendingSide } from "./sending-side.ts";
 import type { BackupOptions, BackupReport } from "./types.ts";
 
-export async function backUpCommand(opened: Opened, options: BackupOptions, context: BackupRunContext): Promise<BackupReport> {
-  const { services, repository, fingerprinters } = opened;
-  const { account } = context;
+export async function backUpCommand(
+  side: SendingSide,
+  options: BackupOptions,
+  account: BackupAccount,
+  openOtherHalf: OpenOtherHalf,
+): Promise<BackupReport> {
+  const { services, cutKey, fingerprinters } = side;
   const { arguments: argv, fileName } = options.command as NonNullable<BackupOptions["command"]>;
   const path = checkedName(fileName);
   const host = options.host ?? services.host.name;
   const name = { source: options.source ?? `${host}:/${fileName}`, host, paths: [`/${fileName}`] };
-  await reconcileContainers(opened, context.session, account);
-  await using receiver = new LocalReceiver(
-    opened,
-    options,
-    context,
-    { checkpoint: undefined, images: [], checkpoints: [] },
-    name,
-  );
-  const { writers, connection } = receiver;
+  await using otherHalf = await openOtherHalf({ description: account.describe(name), withBases: false });
+  const { data, connection } = otherHalf;
   const reader = new StreamReader({
-    cutter: new Cutter(repository.keyRing.cut),
+    cutter: new Cutter(cutKey),
     fingerprintOf: (bytes) => fingerprinters.data.of(bytes),
-    sink: writers.data,
+    sink: data,
   });
 
   const command = services.readCommand(argv);
@@ -40,7 +36,7 @@ export async function backUpCommand(opened: Opened, options: BackupOptions, cont
     for await (const piece of command.output) {
       if (options.signal?.aborted === true) throw new HoldfastError("INTERRUPTED", { message: "The backup was interrupted" });
       reader.add(piece);
-      await writers.data.settle();
+      await data.settle();
       account.statistics.bytesRead += piece.length;
       options.onProgress?.({
         filesDone: 0,
@@ -78,12 +74,12 @@ export async function backUpCommand(opened: Opened, options: BackupOptions, cont
   writeEntry(messages, { path, body: body.peek(), contentFollows: true });
   writePackedContent(messages, content);
   writeContentEnd(messages);
-  writeCommit(messages, JSON.stringify({ base: null }));
-  const encoded = await connection.send(messages.take());
-  const reply = encoded === undefined ? undefined : decodeReply(encoded);
-  if (reply?.type !== "committed") throw new Error("Broken invariant: a commit is answered with the image");
-  await receiver.tidy(account);
-  return account.report(name, reply.imageId, undefined);
+  writeCommit(messages, encodeSentPart(account.sentPart(null)));
+  await connection.settle();
+  const reply = decodeReply(await connection.ask(messages.take()));
+  if (reply.type !== "committed") throw new Error("Broken invariant: a commit is answered with the image");
+  const { imageId } = reply;
+  return account.report(name, { imageId, baseImageId: undefined }, await otherHalf.afterCommit(imageId));
 }
 
 function checkedName(fileName: string): Uint8Array {

@@ -1,71 +1,56 @@
-// Backs up a tree of files: opens what both halves need and lets them talk.
+// Backs up a tree of files: opens the source, finds the other half, and sends it what the walk meets.
 
 import { ByteWriter, hexOf, textOf } from "../base/bytes.ts";
-import { HoldfastError } from "../base/errors.ts";
 import { BackupRun, ReaderPool, rehearsedRead } from "../client/client.ts";
 import type { BackupConnection, BackupRunParts, TrackLog } from "../client/client.ts";
 import { decodeReply, encodeReply, readClientMessages, writeBaseOffer } from "../formats/stream.ts";
-import type { ImageId, ImageRecord } from "../model/image.ts";
-import { ImageBuilder, openBaseImage, readLosses } from "../repository/repository.ts";
-import type { BaseImage } from "../repository/repository.ts";
+import type { ImageDescription, ImageId } from "../model/image.ts";
+import { ImageBuilder, openBaseImage } from "../repository/repository.ts";
+import type { BaseImage, PageSource } from "../repository/repository.ts";
 import { treeRootOf } from "../server/server.ts";
 import type { TreeWalk } from "../sources/files/files.ts";
 import type { FileTree } from "../platform/file-tree.ts";
 import type { BackupAccount } from "./backup-account.ts";
-import { LocalReceiver } from "./backup-connection.ts";
-import type { BackupRunContext } from "./backup-connection.ts";
 import { nameSource, openWalk, segmentationOf, selectionOf } from "./backup-source.ts";
 import type { SourceName } from "./backup-source.ts";
-import { chooseBases } from "./choose-bases.ts";
-import type { BaseCandidate, BaseChoice } from "./choose-bases.ts";
-import type { Opened } from "./opened.ts";
-import { reconcileContainers } from "./reconcile-containers.ts";
-import { lossesPlace } from "./repair-losses.ts";
+import { storeAttributes } from "./other-half.ts";
+import type { OfferedBase, OtherHalf } from "./other-half.ts";
 import { rescanChooser } from "./rescan.ts";
+import type { OpenOtherHalf, SendingSide } from "./sending-side.ts";
 import { TrackLogs } from "./track-logs.ts";
-import { noteNewImage, trustedBases } from "./trusted-bases.ts";
-import type { TrustedBases } from "./trusted-bases.ts";
 import type { BackupOptions, BackupReport } from "./types.ts";
 
 const CHECKPOINT_MS = 60_000;
 /** Some twenty seconds of reading at full speed: all threads stand still meanwhile, for a tenth of a second and more. */
 const CHECKPOINT_BYTES = 8 * 1024 * 1024 * 1024;
 
-export async function backUpTree(opened: Opened, options: BackupOptions, context: BackupRunContext): Promise<BackupReport> {
-  const { account } = context;
-  const { name, walk, tree } = openSource(opened, options, account);
+export async function backUpTree(
+  side: SendingSide,
+  options: BackupOptions,
+  account: BackupAccount,
+  openOtherHalf: OpenOtherHalf,
+): Promise<BackupReport> {
+  const { name, walk, tree } = openSource(side, options, account);
   try {
-    // Before the index is opened: what it says may be older than what is noted later.
-    const known = readLosses(lossesPlace(opened, context.session));
-    const isWhole = await reconcileContainers(opened, context.session, account);
-    const losses = readLosses(lossesPlace(opened, context.session));
-    const offered = await chooseBases(opened, name, {
-      isWhole,
-      outstanding: context.session.outstanding,
-      onNotice: (text) => account.notice(text),
-    });
-    const { choice, mustRead, areWhole } = await trustedBases(opened, offered, losses, options);
-    await using receiver = new LocalReceiver(opened, options, context, choice, name);
-    const { writers, connection } = receiver;
-    const trackLogs = new TrackLogs(opened, account, name.source);
-    const bases = await offerBases(opened, choice, trackLogs, connection, account);
+    await using otherHalf = await openOtherHalf({ description: account.describe(name), withBases: true });
+    const { connection, data, mustRead } = otherHalf;
+    const trackLogs = new TrackLogs(side, otherHalf.pages, account, name.source);
+    const bases = await offerBases(otherHalf, trackLogs, account);
     try {
       const run = new BackupRun({
-        ...runParts(opened, options, account, walk, tree, bases.record, mustRead),
+        ...runParts(side, options, account, walk, tree, bases.statistics, mustRead),
         bases: bases.images,
         connection,
-        pool: new ReaderPool(writers.pool.threads),
+        pool: new ReaderPool(otherHalf.threads),
         mirror: trackLogs.mirror(bases.trackLog),
-        attributeParts: (attributes) => writers.attributeParts(attributes),
+        attributeParts: (attributes) => storeAttributes(attributes, data, (bytes) => side.fingerprinters.data.of(bytes)),
       });
       await run.sendEntries();
       takeCounts(account, walk);
-      const imageId = await run.commit(JSON.stringify({ base: bases.imageId ?? null }));
+      const imageId = await run.commit(account.sentPart(bases.imageId ?? null));
       // The image is safe. What follows makes the next backup faster and must not make this one fail.
       trackLogs.commit(imageId, account.startedAtMs);
-      await noteWhole(account, () => noteNewImage(opened, context.session, imageId, { losses: known, areWhole }));
-      await receiver.tidy(account);
-      return account.report(name, imageId, bases.imageId);
+      return account.report(name, { imageId, baseImageId: bases.imageId }, await otherHalf.afterCommit(imageId));
     } catch (error) {
       trackLogs.discard();
       throw error;
@@ -78,49 +63,66 @@ export async function backUpTree(opened: Opened, options: BackupOptions, context
 }
 
 /** Walks and compares like a backup, reads no file and stores nothing. */
-export async function rehearseTree(opened: Opened, options: BackupOptions, account: BackupAccount): Promise<BackupReport> {
-  const { name, walk, tree } = openSource(opened, options, account);
+export async function rehearseTree(
+  side: SendingSide,
+  options: BackupOptions,
+  account: BackupAccount,
+  latestBase: (description: ImageDescription) => Promise<RehearsalBase | undefined>,
+): Promise<BackupReport> {
+  const { fingerprinters } = side;
+  const { name, walk, tree } = openSource(side, options, account);
   try {
-    const choice = await chooseBases(opened, name, { isWhole: true, onNotice: (text) => account.notice(text) });
-    const base = choice.images[0];
-    const images = base === undefined ? [] : [await openBaseImage(opened.reader, treeRootOf(base.root))];
+    const base = await latestBase(account.describe(name));
+    const images = base === undefined ? [] : [await openBaseImage(base.pages, treeRootOf(base.root))];
     const run = new BackupRun({
-      ...runParts(opened, options, account, walk, tree, base?.record),
+      ...runParts(side, options, account, walk, tree, base?.statistics),
       bases: images,
       isRehearsal: true,
-      connection: { send: (batch) => Promise.resolve(rehearsedReply(batch)) },
+      connection: REHEARSED,
       pool: new ReaderPool([{ serve: (request) => Promise.resolve(rehearsedRead(request)) }]),
-      mirror: new ImageBuilder({ sink: { storePage: (kind, bytes) => opened.fingerprinters[kind].of(bytes) } }),
+      mirror: new ImageBuilder({ sink: { storePage: (kind, bytes) => fingerprinters[kind].of(bytes) } }),
       attributeParts: () => ({}),
     });
     await run.sendEntries();
     takeCounts(account, walk);
-    return account.report(name, undefined, base?.id);
+    return account.report(name, { baseImageId: base?.id });
   } finally {
     walk.close();
   }
 }
 
-function rehearsedReply(batch: Uint8Array): Uint8Array | undefined {
+/** The image that a rehearsal compares with. */
+export interface RehearsalBase extends OfferedBase {
+  readonly pages: PageSource;
+}
+
+/** Believes every claim and keeps nothing. */
+const REHEARSED: BackupConnection = {
+  post: () => Promise.resolve(),
+  ask: (batch) => Promise.resolve(rehearsedReply(batch)),
+  settle: () => Promise.resolve(),
+};
+
+function rehearsedReply(batch: Uint8Array): Uint8Array {
   for (const message of readClientMessages(batch)) {
     if (message.type === "claim") return encodeReply({ type: "claim-accepted" });
     if (message.type === "checkpoint") return encodeReply({ type: "checkpointed" });
   }
-  return undefined;
+  throw new Error("Broken invariant: a rehearsal makes claims and checkpoints alone");
 }
 
 function openSource(
-  opened: Opened,
+  side: SendingSide,
   options: BackupOptions,
   account: BackupAccount,
 ): { readonly name: SourceName; readonly walk: TreeWalk; readonly tree: FileTree } {
-  const { services } = opened;
+  const { services } = side;
   const { tree, notice } = services.openFileTree();
   if (notice !== undefined) account.notice(notice);
   const selection = selectionOf(options, services.host.workingDirectory);
   const name = nameSource(options, selection, services.host.name);
-  const { layout, id } = opened.repository;
-  const ownPlaces = { repository: layout.root, cache: `${opened.cacheDirectory}/${hexOf(id)}` };
+  const { repositoryPath, repositoryId, cacheDirectory } = side;
+  const ownPlaces = { repository: repositoryPath, cache: `${cacheDirectory}/${hexOf(repositoryId)}` };
   const walk = openWalk(
     { tree, files: services.files, selection, options, ownPlaces },
     {
@@ -134,15 +136,15 @@ function openSource(
 type CommonParts = Omit<BackupRunParts, "bases" | "connection" | "pool" | "mirror" | "attributeParts">;
 
 function runParts(
-  opened: Opened,
+  side: SendingSide,
   options: BackupOptions,
   account: BackupAccount,
   walk: TreeWalk,
   tree: FileTree,
-  base: ImageRecord | undefined,
-  mustRead?: TrustedBases["mustRead"],
+  expected: OfferedBase["statistics"] | undefined,
+  mustRead?: OtherHalf["mustRead"],
 ): CommonParts {
-  const { services, fingerprinters } = opened;
+  const { services, fingerprinters } = side;
   const { statistics } = account;
   return {
     walk,
@@ -157,8 +159,8 @@ function runParts(
       options.onProgress?.({
         filesDone: statistics.filesNew + statistics.filesChanged + statistics.filesUnchanged,
         bytesDone: statistics.bytesRead + statistics.bytesUnchanged,
-        filesExpected: base?.statistics.files,
-        bytesExpected: base?.statistics.contentBytes,
+        filesExpected: expected?.files,
+        bytesExpected: expected?.contentBytes,
         currentPath: `/${path()}`,
       }),
     settings: {
@@ -173,22 +175,11 @@ function runParts(
   };
 }
 
-type PathTest = NonNullable<TrustedBases["mustRead"]>;
+type PathTest = NonNullable<OtherHalf["mustRead"]>;
 
 function either(a: PathTest | undefined, b: PathTest | undefined): PathTest | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return (path, pathLength) => a(path, pathLength) || b(path, pathLength);
-}
-
-/** The image is safe; not having noted it costs the next backup a look. */
-async function noteWhole(account: BackupAccount, note: () => Promise<string | undefined>): Promise<void> {
-  try {
-    const text = await note();
-    if (text !== undefined) account.notice(text);
-  } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
-    account.notice(`It could not be noted that this image is whole: ${error.message} The next backup will take longer.`);
-  }
 }
 
 function takeCounts(account: BackupAccount, walk: TreeWalk): void {
@@ -203,37 +194,31 @@ interface AcceptedBases {
   /** Of the image among them, when the client has its track log. */
   readonly trackLog: TrackLog | undefined;
   readonly imageId: ImageId | undefined;
-  readonly record: ImageRecord | undefined;
+  readonly statistics: OfferedBase["statistics"] | undefined;
 }
 
 /** Offers the checkpoint, then images from the newest on until one is accepted. */
-async function offerBases(
-  opened: Opened,
-  choice: BaseChoice,
-  trackLogs: TrackLogs,
-  connection: BackupConnection,
-  account: BackupAccount,
-): Promise<AcceptedBases> {
+async function offerBases(otherHalf: OtherHalf, trackLogs: TrackLogs, account: BackupAccount): Promise<AcceptedBases> {
+  const { checkpoint, connection, pages } = otherHalf;
   const images: BaseImage[] = [];
-  if (choice.checkpoint !== undefined && (await offer(choice.checkpoint, connection, account))) {
-    images.push(await openBaseImage(opened.reader, treeRootOf(choice.checkpoint.root)));
+  if (checkpoint !== undefined && (await offer(checkpoint, connection, account))) {
+    images.push(await openBaseImage(pages, treeRootOf(checkpoint.root)));
     account.notice("Continuing from the checkpoint of an interrupted backup.");
   }
-  for (const candidate of choice.images) {
+  for (const candidate of otherHalf.images) {
     if (!(await offer(candidate, connection, account))) continue;
     const trackLog = trackLogs.find(candidate.id);
-    images.push(trackLog?.image ?? (await openBaseImage(opened.reader, treeRootOf(candidate.root))));
-    return { images, trackLog, imageId: candidate.id as ImageId, record: candidate.record };
+    images.push(trackLog?.image ?? (await openBaseImage(pages, treeRootOf(candidate.root))));
+    return { images, trackLog, imageId: candidate.id as ImageId, statistics: candidate.statistics };
   }
-  return { images, trackLog: undefined, imageId: undefined, record: undefined };
+  return { images, trackLog: undefined, imageId: undefined, statistics: undefined };
 }
 
-async function offer(candidate: BaseCandidate, connection: BackupConnection, account: BackupAccount): Promise<boolean> {
+async function offer({ id }: OfferedBase, connection: BackupConnection, account: BackupAccount): Promise<boolean> {
   const writer = new ByteWriter();
-  writeBaseOffer(writer, candidate.id);
-  const encoded = await connection.send(writer.take());
-  const reply = encoded === undefined ? undefined : decodeReply(encoded);
-  if (reply?.type === "base-accepted") return true;
-  if (reply?.type === "base-refused") account.notice(`Image ${candidate.id.slice(0, 8)} cannot be the base: ${reply.reason}`);
+  writeBaseOffer(writer, id);
+  const reply = decodeReply(await connection.ask(writer.take()));
+  if (reply.type === "base-accepted") return true;
+  if (reply.type === "base-refused") account.notice(`Image ${id.slice(0, 8)} cannot be the base: ${reply.reason}`);
   return false;
 }

@@ -1,19 +1,15 @@
 // What a backup has done so far, and how that becomes the image's record and the report to the caller.
 
-import type { BackupSessionParts } from "../server/server.ts";
 import { textOf } from "../base/bytes.ts";
 import { newBackupStatistics } from "../model/backup-report.ts";
 import type { BackupStatistics, SourceProblem } from "../model/backup-report.ts";
-import { NOTED_ITEMS_LIMIT } from "../model/image.ts";
-import type { ImageId, ImageRecord, ImageRoot, NotedItem } from "../model/image.ts";
-import type { WrittenContainer } from "../repository/repository.ts";
+import { NOTED_ITEMS_LIMIT, NO_STATISTICS } from "../model/image.ts";
+import type { ImageDescription, ImageId, NotedItem, SentPart } from "../model/image.ts";
 import type { WalkNotice, WalkProblem } from "../sources/files/files.ts";
 import type { SourceName } from "./backup-source.ts";
 import { ownerNames } from "./owner-names.ts";
 import type { Services } from "./services.ts";
 import type { BackupOptions, BackupReport } from "./types.ts";
-
-export type ImageDescription = BackupSessionParts["description"];
 
 export class BackupAccount {
   readonly statistics: BackupStatistics = newBackupStatistics();
@@ -27,23 +23,12 @@ export class BackupAccount {
   readonly #sockets: NotedItem[] = [];
   readonly #unsteady: NotedItem[] = [];
   #problemCount = 0;
-  #containers = 0;
-  #segments = 0;
-  #storedBytes = 0;
-  #plainBytes = 0;
 
   constructor(services: Services, options: BackupOptions) {
     this.#services = services;
     this.#options = options;
     this.startedAtMs = services.clock.now();
     this.#startedElapsedMs = services.clock.elapsedMs();
-  }
-
-  containerWritten(container: WrittenContainer): void {
-    this.#containers++;
-    this.#segments += container.contents.segments.lengths.length;
-    this.#storedBytes += container.storedBytes;
-    this.#plainBytes += container.plainBytes;
   }
 
   problem(problem: SourceProblem): void {
@@ -103,32 +88,22 @@ export class BackupAccount {
     };
   }
 
-  /** The record as it is committed: `sent` is the client's part. */
-  completeRecord(description: ImageDescription, sent: string, root: ImageRoot): ImageRecord {
-    const { base } = JSON.parse(sent) as { base: ImageId | null };
+  /** What this half says of the image when it commits. */
+  sentPart(base: ImageId | null): SentPart {
     const { statistics } = this;
-    const newEntries = statistics.filesNew + statistics.othersNew;
-    const changedEntries = statistics.filesChanged + statistics.othersChanged;
     return {
-      ...description,
-      finishedAtMs: this.#services.clock.now(),
       base,
-      root,
       statistics: {
+        ...NO_STATISTICS,
         files: statistics.filesNew + statistics.filesChanged + statistics.filesUnchanged,
         directories: statistics.directories,
         symbolicLinks: statistics.symbolicLinks,
         otherEntries: statistics.others,
-        newEntries,
-        changedEntries,
-        unchangedEntries: root.entryCount - newEntries - changedEntries,
+        newEntries: statistics.filesNew + statistics.othersNew,
+        changedEntries: statistics.filesChanged + statistics.othersChanged,
         removedEntries: statistics.removed,
         contentBytes: statistics.sourceBytes,
         readBytes: statistics.bytesRead,
-        newBytes: this.#plainBytes,
-        addedBytes: this.#storedBytes,
-        newSegments: this.#segments,
-        newContainers: this.#containers,
       },
       ...ownerNames(this.#services.files, this.owners),
       unreadable: {
@@ -140,14 +115,19 @@ export class BackupAccount {
     };
   }
 
-  report(name: SourceName, imageId: string | undefined, baseImageId: string | undefined): BackupReport {
+  /** `stored`: what the repository grew by; nothing in a rehearsal. */
+  report(
+    { source }: SourceName,
+    image: { readonly imageId?: string; readonly baseImageId: string | undefined },
+    stored: { readonly plainBytes: number; readonly storedBytes: number } = NOTHING_STORED,
+  ): BackupReport {
     return {
-      imageId,
-      source: name.source,
-      baseImageId,
+      imageId: image.imageId,
+      source,
+      baseImageId: image.baseImageId,
       statistics: this.statistics,
-      addedPlainBytes: this.#plainBytes,
-      addedStoredBytes: this.#storedBytes,
+      addedPlainBytes: stored.plainBytes,
+      addedStoredBytes: stored.storedBytes,
       problems: this.#problems,
       problemCount: this.#problemCount,
       skippedSockets: this.#sockets.map(({ path }) => path),
@@ -157,3 +137,5 @@ export class BackupAccount {
     };
   }
 }
+
+const NOTHING_STORED = { plainBytes: 0, storedBytes: 0 };

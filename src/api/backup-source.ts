@@ -95,7 +95,7 @@ export interface WalkParts {
   readonly selection: Selection;
   readonly options: BackupOptions;
   /** Absolute paths. A repository inside its own source would grow with every backup; what lies in the cache is of no use elsewhere. */
-  readonly ownPlaces: { readonly repository: string; readonly cache: string };
+  readonly ownPlaces: { readonly repository: string | undefined; readonly cache: string };
 }
 
 export function openWalk({ tree, files, selection, options, ownPlaces }: WalkParts, listeners: WalkListeners): TreeWalk {
@@ -103,15 +103,17 @@ export function openWalk({ tree, files, selection, options, ownPlaces }: WalkPar
     tree,
     selection,
     excludes: new PatternList([...excludePatterns(files, options), literalPattern(utf8(ownPlaces.cache))]),
-    ownData: {
-      patterns: new PatternList([literalPattern(utf8(ownPlaces.repository))]),
-      directory: identityOf(tree, utf8(ownPlaces.repository)),
-    },
+    ...(ownPlaces.repository === undefined ? {} : { ownData: ownDataAt(tree, ownPlaces.repository) }),
     oneFileSystem: options.oneFileSystem ?? false,
     excludeCaches: options.excludeCaches ?? false,
     excludeIfPresent: (options.excludeIfPresent ?? []).map(utf8),
     ...listeners,
   });
+}
+
+function ownDataAt(tree: FileTree, repository: string): NonNullable<Parameters<typeof walkTree>[0]["ownData"]> {
+  const path = utf8(repository);
+  return { patterns: new PatternList([literalPattern(path)]), directory: identityOf(tree, path) };
 }
 
 function excludePatterns(files: Files, options: BackupOptions): readonly Uint8Array[] {

@@ -1,10 +1,6 @@
-// The writers of one backup session: reading threads that store data, and on this thread one for pages and, when it is
+// The writers of one backup session: threads that store data, and on this thread one for pages and, when it is
 // needed, one for data that no thread has read. They share the table of what the session has stored.
 
-import type { EntryAttribute, EntryBody } from "../formats/entry.ts";
-import { INLINE_ATTRIBUTES_LIMIT, writeAttributes } from "../formats/entry.ts";
-import { ByteWriter } from "../base/bytes.ts";
-import { attributesSize } from "../client/client.ts";
 import { PageWriter, SegmentWriter, SessionSegments } from "../repository/repository.ts";
 import type { Session, WrittenContainer } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
@@ -15,7 +11,10 @@ export interface BackupWritersOptions {
   readonly session: Session;
   readonly compression: Compression;
   readonly verifyBlocks: boolean;
-  readonly withAttributes: boolean;
+  /** What the threads do: read files, or take the segments that somebody else has read. */
+  readonly role: "read" | "receive";
+  /** How many; as many as there are processors unless given. */
+  readonly threads?: number | undefined;
   readonly onContainer: (container: WrittenContainer) => void;
 }
 
@@ -24,7 +23,8 @@ export class BackupWriters implements AsyncDisposable {
   readonly pool: WorkerPool;
   readonly #opened: Opened;
   readonly #options: BackupWritersOptions;
-  readonly #sessionSegments = SessionSegments.create();
+  /** What this session has stored. */
+  readonly stored: SessionSegments = SessionSegments.create();
   readonly #pageSegments: SegmentWriter;
   #data: SegmentWriter | undefined;
 
@@ -35,19 +35,18 @@ export class BackupWriters implements AsyncDisposable {
     this.pages = new PageWriter(this.#pageSegments, opened.fingerprinters);
     this.pool = new WorkerPool(
       opened.spareThreads,
-      opened.threadCount,
+      options.threads ?? opened.threadCount,
       {
         ...opened.workerSetup(),
-        role: "read",
+        role: options.role,
         index: opened.index.share(),
-        sessionSegments: this.#sessionSegments.share(),
+        sessionSegments: this.stored.share(),
         sessionId: options.session.id,
         volumeId: opened.repository.defaultVolume.id,
         compression: options.compression,
         verifyBlocks: options.verifyBlocks,
-        withAttributes: options.withAttributes,
       },
-      options.onContainer,
+      options,
     );
   }
 
@@ -61,7 +60,7 @@ export class BackupWriters implements AsyncDisposable {
       compression: this.#options.compression,
       verifyBlocks: this.#options.verifyBlocks,
       index,
-      session: this.#sessionSegments,
+      session: this.stored,
       loadBlake: services.loadBlake,
       onContainer: this.#options.onContainer,
     });
@@ -71,17 +70,6 @@ export class BackupWriters implements AsyncDisposable {
   get data(): SegmentWriter {
     this.#data ??= this.#writer("data");
     return this.#data;
-  }
-
-  /** Small attributes lie in the entry, large ones in a segment of their own. */
-  attributeParts(attributes: readonly EntryAttribute[]): Pick<EntryBody, "attributes" | "storedAttributes"> {
-    if (attributesSize(attributes) <= INLINE_ATTRIBUTES_LIMIT) return { attributes };
-    const writer = new ByteWriter();
-    writeAttributes(writer, attributes);
-    const bytes = writer.take();
-    const fingerprint = this.#opened.fingerprinters.data.of(bytes);
-    this.data.put(fingerprint, bytes);
-    return { storedAttributes: { kind: "data", length: bytes.length, fingerprint } };
   }
 
   /** Resolves when all data stored so far is durable; pages have a flush of their own. */

@@ -3,10 +3,9 @@
 
 import { HoldfastError } from "../base/errors.ts";
 import type { CatalogImage } from "../catalog/catalog.ts";
-import type { ImageRecord, ImageRoot } from "../model/image.ts";
+import type { ImageDescription, ImageRecord, ImageRoot } from "../model/image.ts";
 import { readCheckpoints, readImageRecord } from "../repository/repository.ts";
 import type { Generation } from "../repository/repository.ts";
-import type { SourceName } from "./backup-source.ts";
 import type { Opened } from "./opened.ts";
 
 export interface BaseCandidate {
@@ -38,7 +37,7 @@ export interface BaseChoiceOptions {
 
 export async function chooseBases(
   opened: Opened,
-  name: SourceName,
+  name: Pick<ImageDescription, "source" | "host" | "paths">,
   { isWhole, outstanding, onNotice }: BaseChoiceOptions,
 ): Promise<BaseChoice> {
   const { catalog, changes } = await opened.openedCatalog();
@@ -89,7 +88,7 @@ async function candidateOf(
 }
 
 /** Whether an image holds something of what is to be backed up. */
-function overlaps(image: CatalogImage, name: SourceName): boolean {
+function overlaps(image: CatalogImage, name: Pick<ImageDescription, "paths">): boolean {
   return image.paths.some((a) => name.paths.some((b) => isWithin(a, b) || isWithin(b, a)));
 }
 

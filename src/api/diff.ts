@@ -9,9 +9,9 @@ import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
 import { treeRootOf } from "../server/server.ts";
 import { changesBetween } from "./entry-changes.ts";
 import { imagePathOf, isBehind, lookUp, pathNotInImage } from "./entries.ts";
+import type { PageReading } from "./entries.ts";
 import { listedEntryOf } from "./listed-entry.ts";
 import type { RawEntry } from "./listed-entry.ts";
-import type { Opened } from "./opened.ts";
 import { PageWalk } from "./page-walk.ts";
 import type { Difference, ImageSummary } from "./types.ts";
 
@@ -22,12 +22,11 @@ export interface DiffOptions {
 
 /** In path order. PATH_NOT_IN_IMAGE when neither image has the path. */
 export async function* diffImages(
-  opened: Opened,
+  { reader }: PageReading,
   before: ImageSummary,
   after: ImageSummary,
   options: DiffOptions = {},
 ): AsyncGenerator<Difference> {
-  const { reader } = opened;
   const path = imagePathOf(options.path);
   const [rootBefore, rootAfter] = [treeRootOf(before.record.root), treeRootOf(after.record.root)];
   if (path.length > 0 && !(await holds(reader, rootBefore, path)) && !(await holds(reader, rootAfter, path))) {

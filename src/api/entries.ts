@@ -9,7 +9,6 @@ import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
 import { treeRootOf } from "../server/server.ts";
 import { LISTED_KINDS, absolutePathOf, listedEntryOf } from "./listed-entry.ts";
 import type { RawEntry } from "./listed-entry.ts";
-import type { Opened } from "./opened.ts";
 import { PageWalk } from "./page-walk.ts";
 import type { ImageSummary, ListedEntry } from "./types.ts";
 
@@ -20,16 +19,25 @@ export interface EntriesOptions {
   readonly recursive?: boolean;
 }
 
+/** Where the pages of images can be read. */
+export interface PageReading {
+  readonly reader: PageSource;
+}
+
 /** In path order, beginning with `path` itself. PATH_NOT_IN_IMAGE when the image has neither it nor anything below it. */
-export async function* entriesOf(opened: Opened, image: ImageSummary, options: EntriesOptions = {}): AsyncGenerator<ListedEntry> {
+export async function* entriesOf(
+  { reader }: PageReading,
+  image: ImageSummary,
+  options: EntriesOptions = {},
+): AsyncGenerator<ListedEntry> {
   const path = imagePathOf(options.path);
   const root = treeRootOf(image.record.root);
   let isEmpty = true;
-  for await (const entry of rawEntries(opened.reader, root, { path, recursive: options.recursive ?? true })) {
+  for await (const entry of rawEntries(reader, root, { path, recursive: options.recursive ?? true })) {
     isEmpty = false;
     yield listedEntryOf(entry, image.record);
   }
-  if (isEmpty) throw await pathNotInImage(opened.reader, image, path);
+  if (isEmpty) throw await pathNotInImage(reader, image, path);
 }
 
 /**

@@ -7,6 +7,8 @@ import { FILE, MemoryPages, listOf, manyEntries, newRepository, temporaryDirecto
 import { FindPattern } from "./find-pattern.ts";
 import { findEntries, matchingEntries } from "./find.ts";
 import { PageWalk } from "./page-walk.ts";
+import { listImageSummaries } from "./select-image.ts";
+import type { ImageFilter } from "./types.ts";
 
 describe("a pattern to look for", () => {
   const matches = (pattern: string, path: string, ignoreCase = false): boolean => {
@@ -171,12 +173,17 @@ test("what was found says which images hold it, oldest first", async () => {
   rmSync(`${tree}/a/b`, { recursive: true });
   const second = await backUp({ paths: [tree], source: "s", tags: ["late"] });
 
-  const find = async (pattern: string, options = {}): Promise<unknown> =>
-    (await listOf(findEntries(opened, pattern, options))).map(({ imageIds, entry }) => [
+  const find = async (
+    pattern: string,
+    options: { readonly ignoreCase?: boolean; readonly filter?: ImageFilter } = {},
+  ): Promise<unknown> => {
+    const images = await listImageSummaries(opened, options.filter);
+    return (await listOf(findEntries(opened, images, pattern, options.ignoreCase))).map(({ imageIds, entry }) => [
       entry.path.slice(tree.length),
       entry.sizeBytes,
       imageIds,
     ]);
+  };
   assert.deepEqual(await find("*.txt"), [
     ["/one.txt", 7, [first.id]],
     ["/one.txt", 7, [second.id]],

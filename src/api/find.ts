@@ -14,19 +14,11 @@ import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
 import { treeRootOf } from "../server/server.ts";
 import { changesBetween } from "./entry-changes.ts";
 import { isBehind } from "./entries.ts";
+import type { PageReading } from "./entries.ts";
 import { FindPattern } from "./find-pattern.ts";
 import { listedEntryOf } from "./listed-entry.ts";
-import type { Opened } from "./opened.ts";
 import { PriorityQueue } from "./priority-queue.ts";
-import { listImageSummaries } from "./select-image.ts";
-import type { DamageListener } from "./select-image.ts";
-import type { ImageFilter, ImageSummary, ListedEntry } from "./types.ts";
-
-export interface FindOptions {
-  readonly filter?: ImageFilter;
-  readonly ignoreCase?: boolean;
-  readonly onDamage?: DamageListener;
-}
+import type { ImageSummary, ListedEntry } from "./types.ts";
 
 export interface FoundEntry {
   /** Oldest first. */
@@ -38,12 +30,15 @@ export interface FoundEntry {
  * In path order; of one path the version of the oldest image first. Versions that differ in nothing a listing or a
  * comparison would show are one. Owners are named as the newest of the images names them.
  */
-export async function* findEntries(opened: Opened, pattern: string, options: FindOptions = {}): AsyncGenerator<FoundEntry> {
-  const { filter, ignoreCase, onDamage } = options;
+export async function* findEntries(
+  { reader }: PageReading,
+  images: readonly ImageSummary[],
+  pattern: string,
+  ignoreCase?: boolean,
+): AsyncGenerator<FoundEntry> {
   const wanted = new FindPattern(pattern, { ignoreCase });
-  const images = await listImageSummaries(opened, filter, onDamage);
   const roots = images.map(({ record }) => treeRootOf(record.root));
-  for await (const { path, body, images: numbers } of matchingEntries(opened.reader, roots, wanted)) {
+  for await (const { path, body, images: numbers } of matchingEntries(reader, roots, wanted)) {
     const holders = numbers.map((number) => images[number] as ImageSummary);
     const newest = holders.at(-1) as ImageSummary;
     const entry = listedEntryOf({ path, body: readEntryBody(body) }, newest.record);

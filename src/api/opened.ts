@@ -18,7 +18,7 @@ import {
 } from "../repository/repository.ts";
 import type { ContainerSet, FingerprintKind, KeyRing, OpenedRepository, RecordPlaces } from "../repository/repository.ts";
 import type { Services } from "./services.ts";
-import type { WorkerSetup } from "./worker-messages.ts";
+import type { RepositorySetup } from "./worker-messages.ts";
 import { SpareThreads } from "./worker-pool.ts";
 
 export type Fingerprinters = Readonly<Record<FingerprintKind, Fingerprinter>>;
@@ -132,7 +132,7 @@ export class Opened {
   }
 
   /** What every worker is given. */
-  workerSetup(): Pick<WorkerSetup, "keyRing" | "volumes"> {
+  workerSetup(): RepositorySetup {
     const volumes = this.repository.volumes.map(({ id, path }) => ({ id, path }));
     return { keyRing: this.repository.keyRing.toData(), volumes };
   }

@@ -78,7 +78,7 @@ test("an index that is made anew while a collection waits still leads to what is
   await isWhole();
 });
 
-test("nothing is removed while an index is made anew that began before the release; one that begins later takes in nothing of it", async () => {
+test("nothing is removed while an index is made anew; once it is released, that takes in what is condemned only when nobody else is at work", async () => {
   await using t = await temporaryRepository();
   const [first, second] = await threeImages(t);
   forget(t, first);
@@ -99,7 +99,10 @@ test("nothing is removed while an index is made anew that began before the relea
     [early.id],
   );
   assert.deepEqual(containersOf(t), all);
+  assert.equal((await t.repository.rebuildIndex()).containers, all.length);
+  const other = await writerElsewhere(t);
   assert.equal((await t.repository.rebuildIndex()).containers, all.length - condemned);
+  other.close();
   await assertWhole(t.repository);
   early.close();
   const finished = await t.repository.prune({ maxUnused: 0 });

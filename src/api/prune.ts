@@ -4,6 +4,7 @@
 import { HoldfastError, messageOf } from "../base/errors.ts";
 import {
   condemn,
+  containerKey,
   endSessionsOf,
   finishGeneration,
   giveUpReserve,
@@ -12,7 +13,7 @@ import {
   reserveBytes,
   tidyIndex,
 } from "../repository/repository.ts";
-import type { CollectionParts, CondemnOutcome, FinishOutcome, Generation } from "../repository/repository.ts";
+import type { CollectionParts, CondemnOutcome, ContainerSet, FinishOutcome, Generation } from "../repository/repository.ts";
 import { asJob } from "./job-history.ts";
 import type { JobResult } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
@@ -41,15 +42,27 @@ export async function runPrune(opened: Opened, options: PruneOptions): Promise<P
   requireAllVolumes(opened);
   if (options.dryRun === true) {
     await opened.refresh();
-    return new Prune(opened, options, LOOKING_ON).plan().catch(async (error: unknown) => {
+    return new Prune(opened, options, LOOKING_ON, await knownDamaged(opened)).plan().catch(async (error: unknown) => {
       throw await refusalOf(opened, error, options.signal);
     });
   }
+  const collect = async (session: WritingSession): Promise<PruneReport> =>
+    new Prune(opened, options, session, await knownDamaged(opened)).run();
   const prune = (): Promise<PruneReport> =>
-    inSessionOnFullDisk(opened, (session) => new Prune(opened, options, session).run()).catch(async (error: unknown) => {
+    inSessionOnFullDisk(opened, collect).catch(async (error: unknown) => {
       throw options.signal?.aborted === true ? interrupted(error) : await refusalOf(opened, error, options.signal);
     });
   return asJob(opened, "prune", prune, resultOf);
+}
+
+/** As far as the catalog remembers. */
+async function knownDamaged(opened: Opened): Promise<ContainerSet> {
+  const catalog = await opened.catalog();
+  const damaged = new Set<string>();
+  for (const { id } of opened.repository.volumes) {
+    for (const [container, { result }] of catalog.checks(id)) if (result === "damaged") damaged.add(containerKey(id, container));
+  }
+  return damaged;
 }
 
 /** Images may lie on a volume that is not there, and need what lies on one that is. */
@@ -103,6 +116,7 @@ const LOOKING_ON: WritingSession = {
   close: () => undefined,
   condemned: new Set(),
   outstanding: undefined,
+  takesInCondemned: false,
 };
 
 class Prune {
@@ -113,7 +127,7 @@ class Prune {
   #report: Omit<PruneReport, "outcome" | "durationMs">;
   #lackingRoom = 0;
 
-  constructor(opened: Opened, options: PruneOptions, session: WritingSession) {
+  constructor(opened: Opened, options: PruneOptions, session: WritingSession, damaged: ContainerSet) {
     const { services, repository } = opened;
     const { files, random, clock, host, loadBlake } = services;
     const { layout, keyRing, defaultVolume } = repository;
@@ -136,6 +150,7 @@ class Prune {
       source: opened.reader,
       fingerprinters: opened.fingerprinters,
       loadBlake,
+      knownDamaged: damaged,
       readContents: (volume, name) => reader.readDirectory(volume, name),
       segmentsInMemory: options.segmentsInMemory,
       signal: options.signal,
@@ -167,7 +182,8 @@ class Prune {
   }
 
   async run(): Promise<PruneReport> {
-    endSessionsOf(this.#parts, this.#parts.host, this.#options.assumeDead ?? []);
+    const { host, session } = this.#parts;
+    endSessionsOf(this.#parts, host, this.#options.assumeDead ?? [], session.id);
     let report: PruneReport;
     try {
       report = await this.#collect(undefined);
@@ -277,14 +293,17 @@ class Prune {
   /** What another collection that finishes the same generation takes out of the index, or removes, looks like damage. */
   async #finishUnlessOver(generation: Generation, isFresh: boolean): Promise<FinishOutcome> {
     for (let attempt = 1; ; attempt++) {
+      const current = this.#asItIsNow(generation);
       try {
-        return await finishGeneration(this.#parts, this.#asItIsNow(generation), isFresh);
+        return await finishGeneration(this.#parts, current, isFresh);
       } catch (error) {
         if (!(error instanceof HoldfastError)) throw error;
         if (this.#isOver(generation)) {
           return { kind: "finished", removedContainers: 0, removedBytes: 0, rescuedSegments: 0 };
         }
-        if (error.code !== "SEGMENT_MISSING" || attempt === ATTEMPTS) throw error;
+        // What another collection moves or removes shows in the index, or in how far the generation has come.
+        const hasChanged = this.#opened.index.refresh() || this.#asItIsNow(generation).isReleased !== current.isReleased;
+        if (error.code !== "SEGMENT_MISSING" || attempt === ATTEMPTS || !hasChanged) throw error;
       }
     }
   }

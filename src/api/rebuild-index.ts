@@ -6,7 +6,7 @@ import type { ContainerName, VolumeId } from "../media/media.ts";
 import { beginLossEpoch, containerKey, listRuns, presentContainers, rebuildIndex } from "../repository/repository.ts";
 import type { ContainerContents, ContainerSet } from "../repository/repository.ts";
 import type { Opened } from "./opened.ts";
-import { goneIn } from "./repair-collection.ts";
+import { goneIn, requireNothingAtStake } from "./repair-collection.ts";
 import { lossesPlace } from "./repair-losses.ts";
 import { inSession } from "./session.ts";
 import type { WritingSession } from "./session.ts";
@@ -16,6 +16,7 @@ export function rebuildAll(opened: Opened, onProgress: (done: number, total: num
   const rebuild = async (session: WritingSession): Promise<RebuildReport> => {
     // What the old index knew of cannot be compared where it cannot be read.
     if (!knowsAllIsThere(opened, await presentContainers(opened.repository.volumes), session.condemned)) {
+      requireNothingAtStake(session, "Containers that the index knows are missing");
       await beginLossEpoch(lossesPlace(opened, session), []);
     }
     const rebuilt = await rebuildIndexFrom(opened, session, onProgress);
@@ -38,8 +39,8 @@ function knowsAllIsThere(opened: Opened, present: ReadonlySet<string>, condemned
 }
 
 /**
- * Replaces all runs by what the containers on the volumes say of themselves. What is condemned and not released is among them, for
- * whoever reads: images that the collection did not know may lean on it. Writers do not count on it all the same. `session`: of a rebuild.
+ * Replaces all runs by what the containers on the volumes say of themselves. What is condemned and still there is among them, for
+ * whoever reads, unless somebody may be removing it: images that the collection did not know may lean on it. Writers do not count on it all the same. `session`: of a rebuild.
  */
 export async function rebuildIndexFrom(
   opened: Opened,
@@ -57,8 +58,10 @@ export async function rebuildIndexFrom(
     replaces,
     containers: (async function* () {
       yield* allContainers(opened, goneIn(session), onProgress, (container, problem) => damaged.push({ container, problem }));
+      if (damaged.length === 0) return;
+      requireNothingAtStake(session, `${damaged.length} containers are damaged`);
       // Before the last run takes the place of those that knew what the damaged ones hold.
-      if (damaged.length > 0) await beginLossEpoch(lossesPlace(opened, session), []);
+      await beginLossEpoch(lossesPlace(opened, session), []);
     })(),
   });
   opened.refreshIndex();

@@ -6,7 +6,6 @@ import { beginLossEpoch, containerKey, listImageIds, rebuildIndex } from "../rep
 import type { ContainerContents } from "../repository/repository.ts";
 import type { ContainerName, Volume } from "../media/media.ts";
 import { HoldfastError } from "../base/errors.ts";
-import type { BackupAccount } from "./backup-account.ts";
 import type { Opened } from "./opened.ts";
 import { rebuildIndexFrom } from "./rebuild-index.ts";
 import { lossesPlace } from "./repair-losses.ts";
@@ -22,7 +21,11 @@ interface Places {
  * False when containers are missing. The index then knows nothing of them any more, and a backup that reads everything stores
  * anew whatever was lost and still exists, which serves old images too.
  */
-export async function reconcileContainers(opened: Opened, session: WritingSession, account: BackupAccount): Promise<boolean> {
+export async function reconcileContainers(
+  opened: Opened,
+  session: WritingSession,
+  onNotice: (notice: string) => void,
+): Promise<boolean> {
   const { index, repository } = opened;
   // What is condemned counts as absent: it goes at any moment, and is not to be taken in again.
   const { condemned } = session;
@@ -41,12 +44,17 @@ export async function reconcileContainers(opened: Opened, session: WritingSessio
     if (available.has(volumeId) && !present.has(key)) missing.add(key);
   }
   if (missing.size > 0) {
-    account.notice(
+    onNotice(
       `${missing.size} of ${known.size} containers are missing from the repository. This backup reads everything and stores again what was lost; run \`holdfast verify\` afterwards.`,
     );
     // First: the index is about to forget what was lost, the images are not.
     await beginLossEpoch(lossesPlace(opened, session), []);
-    await inSession(opened, (rebuild) => rebuildIndexFrom(opened, rebuild), { rebuilds: true });
+    opened.exclude(missing);
+    const rebuild = async (inner: WritingSession): Promise<void> => {
+      // What a collection is removing may hold the other copy: then the index goes on as it is, and a repair puts it right.
+      if (inner.outstanding === undefined || inner.takesInCondemned) await rebuildIndexFrom(opened, inner);
+    };
+    await inSession(opened, rebuild, { rebuilds: true, partOf: session });
     return false;
   }
   // An index that was removed knew perhaps of containers that are gone too.

@@ -11,23 +11,36 @@ import type { WritingSession } from "./session.ts";
 import type { RepairedRecord } from "./types.ts";
 
 /**
- * What the last collection has condemned and released, removed perhaps. Until then it is there, and images that the collection did not know
- * may lean on it: so it is examined, indexed and saved like the rest. Empty also when nobody can tell.
+ * What the last collection has condemned and removed. While it has not come to its end, what it condemned is there: images that
+ * it did not know may lean on it, and it may hold the only whole copy of what another container has lost. Empty also when nobody can tell.
  */
 export function goneContainers({ services, repository }: Opened): ContainerSet {
   const { layout, keyRing } = repository;
   try {
     const generation = readGeneration({ files: services.files, layout, keyRing });
-    return generation?.isReleased === true ? condemnedSetOf(generation) : NONE;
+    return generation?.isFinished === true ? condemnedSetOf(generation) : NONE;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return NONE;
   }
 }
 
-/** The same, as the session knows it. */
-export function goneIn({ condemned, outstanding }: WritingSession): ContainerSet {
-  return outstanding?.isReleased === false ? NONE : condemned;
+/** The same, for a session that makes the index anew: what may be removed at this moment counts as gone. */
+export function goneIn({ condemned, takesInCondemned }: WritingSession): ContainerSet {
+  return takesInCondemned ? NONE : condemned;
+}
+
+/**
+ * What is condemned may hold what is damaged or missing elsewhere. While somebody may be removing it, an index without the one and the other
+ * would take away what could be read. REPOSITORY_LOCKED then.
+ */
+export function requireNothingAtStake({ outstanding, takesInCondemned }: WritingSession, problem: string): void {
+  if (outstanding === undefined || takesInCondemned) return;
+  throw new HoldfastError("REPOSITORY_LOCKED", {
+    message: `${problem}, and a collection that is removing containers may be removing the other copy`,
+    retry: "later",
+    hint: "Nothing was changed. Run it again when no other process works on the repository; `holdfast prune` says who does.",
+  });
 }
 
 const NONE: ContainerSet = new Set();

@@ -14,7 +14,13 @@ import { contentsOfDamaged, examineContainers, withinReach } from "./repair-cont
 import type { ContainersFound, DamagedContainer } from "./repair-containers.ts";
 import { findLosses, lossesPlace } from "./repair-losses.ts";
 import { repairDirectories, repairRecords } from "./repair-records.ts";
-import { goneContainers, goneIn, setAsideUnreadableCollection, unreadableCollection } from "./repair-collection.ts";
+import {
+  goneContainers,
+  goneIn,
+  requireNothingAtStake,
+  setAsideUnreadableCollection,
+  unreadableCollection,
+} from "./repair-collection.ts";
 import { inSessionOnFullDisk } from "./session.ts";
 import type { WritingSession } from "./session.ts";
 import { takeFromOther } from "./take-from-other.ts";
@@ -55,6 +61,9 @@ async function repair(opened: Opened, options: RepairOptions, session: WritingSe
   const startedMs = clock.elapsedMs();
   const directories = session === undefined ? [] : repairDirectories(opened);
   const found = await examineContainers(opened, options, session === undefined ? goneContainers(opened) : goneIn(session));
+  if (session !== undefined && found.damaged.length + found.missing.length > 0) {
+    requireNothingAtStake(session, "Containers are damaged or missing");
+  }
   const salvaged = await salvageContainers(opened, found, options, session);
   const damagedContainers = session === undefined ? salvaged : await replaceDamaged(opened, found, salvaged, session);
   const damagedRecords = [...directories, ...(await repairRecords(opened, session))];

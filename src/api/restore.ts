@@ -3,17 +3,23 @@
 import { utf8 } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { Restore, ownerRules } from "../restore/restore.ts";
+import type { RestoreParts } from "../restore/restore.ts";
 import { treeRootOf } from "../server/server.ts";
 import type { ImageId } from "../model/image.ts";
 import { asJob } from "./job-history.ts";
 import type { Opened } from "./opened.ts";
+import type { Services } from "./services.ts";
 import type { ImageSummary, RestoreOptions, RestoreReport } from "./types.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
 /** Restores what was chosen; problems with single entries are in the report. */
 export function runRestore(opened: Opened, image: ImageSummary, options: RestoreOptions): Promise<RestoreReport> {
-  if (options.delete === true && options.deleteExcluded !== true) requireComplete(image);
-  const restore = (): Promise<RestoreReport> => restoreImage(opened, image, options);
+  requireComplete(image, options);
+  const { services, index, reader } = opened;
+  const restore = async (): Promise<RestoreReport> => {
+    await using pool = new WorkerPool(opened.spareThreads, opened.threadCount, { ...opened.workerSetup(), role: "restore" });
+    return await restoreImage({ services, source: reader, index, threads: pool.threads }, image, options);
+  };
   if (options.dryRun === true) return opened.refresh().then(restore);
   return asJob(opened, "restore", restore, ({ problemCount }) => ({
     outcome: problemCount > 0 ? "partial" : "done",
@@ -23,7 +29,8 @@ export function runRestore(opened: Opened, image: ImageSummary, options: Restore
 }
 
 /** What a backup left out on purpose, or could not read, is no reason to remove it. */
-function requireComplete({ id, record }: ImageSummary): void {
+export function requireComplete({ id, record }: ImageSummary, options: RestoreOptions): void {
+  if (options.delete !== true || options.deleteExcluded === true) return;
   const leftOut = LEAVING_OUT.filter((option) => option in record.options);
   const unreadable = record.unreadable.count > 0 ? [`${record.unreadable.count} entries could not be read`] : [];
   const reasons = [...leftOut, ...unreadable];
@@ -37,17 +44,20 @@ function requireComplete({ id, record }: ImageSummary): void {
 
 const LEAVING_OUT = ["exclude", "excludeFiles", "excludeIfPresent", "excludeCaches", "oneFileSystem"] as const;
 
-async function restoreImage(opened: Opened, image: ImageSummary, options: RestoreOptions): Promise<RestoreReport> {
-  const { services, index, reader } = opened;
+export interface RestoreOrigin extends Pick<RestoreParts, "source" | "index" | "threads"> {
+  readonly services: Services;
+}
+
+export async function restoreImage(origin: RestoreOrigin, image: ImageSummary, options: RestoreOptions): Promise<RestoreReport> {
+  const { services, source, index, threads } = origin;
   const { clock, files, host, random } = services;
   const startedMs = clock.elapsedMs();
   const { record } = image;
-  await using pool = new WorkerPool(opened.spareThreads, opened.threadCount, { ...opened.workerSetup(), role: "restore" });
   const restore = new Restore({
-    source: reader,
+    source,
     index,
     tree: services.openFileTree().tree,
-    threads: pool.threads,
+    threads,
     random,
     userId: host.userId,
   });

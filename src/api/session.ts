@@ -11,6 +11,7 @@ import {
   giveUpReserve,
   isNoRoom,
   keepReserve,
+  listSessions,
   readGeneration,
   reserveBytes,
   startSession,
@@ -23,14 +24,15 @@ export interface WritingSession extends Session {
   readonly condemned: ContainerSet;
   /** The collection that has not come to its end. */
   readonly outstanding: Generation | undefined;
+  /** Whether an index made anew holds what that has condemned: images may lean on it, and nobody removes it meanwhile. */
+  readonly takesInCondemned: boolean;
 }
 
 export interface SessionOptions {
-  /**
-   * The index is made anew, and what is condemned and not released taken into it. Collections remove nothing meanwhile that may have been
-   * taken in.
-   */
+  /** The index is made anew, perhaps with what is condemned. Collections remove nothing meanwhile that may have been taken in. */
   readonly rebuilds?: boolean;
+  /** The session of this process that this one is a part of. */
+  readonly partOf?: Session;
 }
 
 /** Clears what dead writers left, then runs `work` as a registered writer. REPOSITORY_DAMAGED when nobody can tell what is condemned. */
@@ -39,7 +41,7 @@ export async function inSession<T>(
   work: (session: WritingSession) => Promise<T>,
   options: SessionOptions = {},
 ): Promise<T> {
-  return asRegistered(opened, await register(opened, options), work);
+  return asRegistered(opened, await register(opened, options), options, work);
 }
 
 /**
@@ -56,7 +58,7 @@ export async function inSessionOnFullDisk<T>(
     if (!isNoRoom(error) || !giveUpReserve(place)) throw error;
     return register(opened, options);
   });
-  return asRegistered(opened, session, async (registered) => {
+  return asRegistered(opened, session, options, async (registered) => {
     await clearUnownedUploads(place);
     try {
       return await work(registered);
@@ -90,7 +92,12 @@ async function register({ services, repository }: Opened, { rebuilds = false }: 
   return await startSession({ ...place, host, clock, random, rebuilds });
 }
 
-async function asRegistered<T>(opened: Opened, session: Session, work: (session: WritingSession) => Promise<T>): Promise<T> {
+async function asRegistered<T>(
+  opened: Opened,
+  session: Session,
+  options: SessionOptions,
+  work: (session: WritingSession) => Promise<T>,
+): Promise<T> {
   const { files } = opened.services;
   const { layout, keyRing } = opened.repository;
   try {
@@ -100,7 +107,11 @@ async function asRegistered<T>(opened: Opened, session: Session, work: (session:
     opened.exclude(condemned);
     opened.refreshIndex();
     const outstanding = generation?.isFinished === false ? generation : undefined;
-    return await work({ ...session, condemned, outstanding });
+    const takesInCondemned =
+      options.rebuilds === true &&
+      outstanding !== undefined &&
+      (!outstanding.isReleased || isAlone(opened, [session, ...(options.partOf === undefined ? [] : [options.partOf])]));
+    return await work({ ...session, condemned, outstanding, takesInCondemned });
   } catch (error) {
     // A writer that was ended loses its temporary files too: whatever failed because of that, this is the reason.
     if (error instanceof HoldfastError && error.code === "REPOSITORY_WRITE_FAILED") session.requireNotEnded();
@@ -108,4 +119,14 @@ async function asRegistered<T>(opened: Opened, session: Session, work: (session:
   } finally {
     session.close();
   }
+}
+
+/**
+ * Nobody is registered but these and others who make the index anew. Whoever removes what is released is registered; a collection that
+ * registers later waits for us.
+ */
+function isAlone({ services, repository }: Opened, own: readonly Session[]): boolean {
+  const { sessions, unreadable } = listSessions({ files: services.files, layout: repository.layout }, services.host);
+  const ids = new Set(own.map(({ id }) => id));
+  return unreadable.length === 0 && sessions.every(({ id, writer }) => ids.has(id) || writer.rebuilds === true);
 }

@@ -6,27 +6,29 @@ import { TrackLogStore } from "../client/client.ts";
 import type { TrackLog, TrackLogWriter } from "../client/client.ts";
 import type { PageReference } from "../formats/entry-page.ts";
 import { ImageBuilder } from "../repository/repository.ts";
+import type { PageSource } from "../repository/repository.ts";
 import type { BackupAccount } from "./backup-account.ts";
-import type { Opened } from "./opened.ts";
+import type { SendingSide } from "./sending-side.ts";
 
 /** The track logs of one source. */
 export class TrackLogs {
-  readonly #opened: Opened;
+  readonly #side: SendingSide;
   readonly #account: BackupAccount;
   readonly #store: TrackLogStore;
   #writer: TrackLogWriter | undefined;
 
-  constructor(opened: Opened, account: BackupAccount, source: string) {
-    const { services, repository, fingerprinters, cacheDirectory } = opened;
-    this.#opened = opened;
+  /** `pages`: for what of a log is damaged. */
+  constructor(side: SendingSide, pages: PageSource, account: BackupAccount, source: string) {
+    const { services, repositoryId, trackLogKey, fingerprinters, cacheDirectory } = side;
+    this.#side = side;
     this.#account = account;
     this.#store = new TrackLogStore({
       files: services.files,
       random: services.random,
-      key: repository.keyRing.trackLog,
-      repositoryId: repository.id,
+      key: trackLogKey,
+      repositoryId,
       fingerprintOf: (bytes) => fingerprinters.page.of(bytes),
-      pages: opened.reader,
+      pages,
       cacheDirectory,
       source,
       processId: services.host.processId,
@@ -50,7 +52,7 @@ export class TrackLogs {
       this.#writer = this.#store.begin(previous);
     });
     return new ImageBuilder({
-      sink: { storePage: (kind, bytes) => this.#opened.fingerprinters[kind].of(bytes) },
+      sink: { storePage: (kind, bytes) => this.#side.fingerprinters[kind].of(bytes) },
       onPageBuilt: (page, bytes) => this.#add(page, bytes),
       onPageTaken: async (page, base) => {
         if (this.#writer === undefined) return;

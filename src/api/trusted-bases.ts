@@ -10,12 +10,12 @@ import { treeRootOf } from "../server/server.ts";
 import type { BaseCandidate, BaseChoice } from "./choose-bases.ts";
 import type { Opened } from "./opened.ts";
 import { lossSurvey, lossesPlace } from "./repair-losses.ts";
-import type { BackupOptions } from "./types.ts";
 
 export interface TrustedBases {
   readonly choice: BaseChoice;
   /** Which files of the bases must be read whatever their attributes say; undefined when none. */
   readonly mustRead: ((path: Uint8Array, pathLength: number) => boolean) | undefined;
+  readonly pathsToRead: readonly Uint8Array[];
   /** Of the new image it is known without looking that it will be whole. */
   readonly areWhole: boolean;
 }
@@ -24,12 +24,13 @@ export async function trustedBases(
   opened: Opened,
   choice: BaseChoice,
   losses: Losses | undefined,
-  { signal }: BackupOptions,
+  signal: AbortSignal | undefined,
 ): Promise<TrustedBases> {
   const candidates = [...(choice.checkpoint === undefined ? [] : [choice.checkpoint]), ...choice.images];
-  if (losses === undefined) return { choice, mustRead: undefined, areWhole: true };
+  const asTheyAre = { choice, mustRead: undefined, pathsToRead: [], areWhole: true };
+  if (losses === undefined) return asTheyAre;
   const suspects = candidates.filter(({ id }) => !losses.whole.has(id as ImageId));
-  if (suspects.length === 0) return { choice, mustRead: undefined, areWhole: true };
+  if (suspects.length === 0) return asTheyAre;
   const survey = lossSurvey(opened, (fingerprint) => opened.index.has(fingerprint), signal);
   const lost = new Set<string>();
   const refused = new Set<BaseCandidate>();
@@ -52,6 +53,7 @@ export async function trustedBases(
       checkpoints: choice.checkpoints,
     },
     mustRead: lost.size === 0 ? undefined : (path, pathLength) => lost.has(textKey(path, pathLength)),
+    pathsToRead: Array.from(lost, (text) => new Uint8Array(Buffer.from(text, "latin1"))),
     areWhole: false,
   };
 }

@@ -22,6 +22,7 @@ export type * from "./types/forget.ts";
 export type * from "./types/prune.ts";
 export type * from "./types/verify.ts";
 export type * from "./types/repair.ts";
+export type * from "./types/serving.ts";
 
 export interface RepositoryStatistics {
   readonly images: number;

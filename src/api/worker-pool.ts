@@ -5,10 +5,18 @@ import { releaseNow } from "../engine/engine.ts";
 import { startWorkers } from "../platform/threads.ts";
 import type { WorkerThread } from "../platform/threads.ts";
 import type { Services } from "./services.ts";
-import { errorOf } from "../base/plain-error.ts";
-import type { WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
+import { errorOf, plainError } from "../base/plain-error.ts";
+import type { TransferStep, WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
 
 export type PublishedContainer = Extract<WorkerReply, { kind: "container" }>;
+type Question = Extract<WorkerReply, { kind: "ask" }>;
+
+export interface WorkerListeners {
+  /** Hears of every container that a worker has published. */
+  readonly onContainer?: (container: PublishedContainer) => void;
+  /** Answers what a worker asks while it serves a request. */
+  readonly onAsk?: (step: TransferStep, bytes: Uint8Array) => Promise<Uint8Array>;
+}
 
 interface Waiting {
   readonly resolve: (bytes: Uint8Array) => void;
@@ -58,16 +66,16 @@ function startThreads({ workerEntry }: Services, count: number): readonly Starte
 /** Begins with its first request: a backup of nothing new needs no threads. */
 class Thread {
   readonly #start: () => StartedThread;
-  readonly #onContainer: (container: PublishedContainer) => void;
+  readonly #listeners: WorkerListeners;
   readonly #waiting = new Map<number, Waiting>();
   #worker: StartedThread | undefined;
   #number = 0;
   #failure: Error | undefined;
   #isStopped = false;
 
-  constructor(start: () => StartedThread, onContainer: (container: PublishedContainer) => void) {
+  constructor(start: () => StartedThread, listeners: WorkerListeners) {
     this.#start = start;
-    this.#onContainer = onContainer;
+    this.#listeners = listeners;
   }
 
   #started(): StartedThread {
@@ -75,7 +83,8 @@ class Thread {
     const worker = this.#start();
     this.#worker = worker;
     worker.onMessage((reply) => {
-      if (reply.kind === "container") this.#onContainer(reply);
+      if (reply.kind === "container") this.#listeners.onContainer?.(reply);
+      else if (reply.kind === "ask") void this.#answer(worker, reply);
       else this.#settle(reply);
     });
     worker.onFailure((error) => {
@@ -86,7 +95,18 @@ class Thread {
     return worker;
   }
 
-  #settle(reply: Exclude<WorkerReply, { kind: "container" }>): void {
+  /** Never rejects. */
+  async #answer(worker: StartedThread, { number, step, bytes }: Question): Promise<void> {
+    const { onAsk } = this.#listeners;
+    assert(onAsk !== undefined, "who starts workers that ask answers them");
+    try {
+      worker.post({ kind: "answer", number, bytes: await onAsk(step, bytes) });
+    } catch (error) {
+      worker.post({ kind: "refusal", number, error: plainError(error) });
+    }
+  }
+
+  #settle(reply: Exclude<WorkerReply, { kind: "container" | "ask" }>): void {
     const waiting = this.#waiting.get(reply.number);
     if (waiting === undefined) return;
     this.#waiting.delete(reply.number);
@@ -125,19 +145,13 @@ class Thread {
 export class WorkerPool implements AsyncDisposable {
   readonly threads: readonly Thread[];
 
-  /** `onContainer` hears of every container that a worker has published. */
-  constructor(
-    spare: SpareThreads,
-    count: number,
-    setup: WorkerSetup,
-    onContainer: (container: PublishedContainer) => void = () => undefined,
-  ) {
+  constructor(spare: SpareThreads, count: number, setup: WorkerSetup, listeners: WorkerListeners = {}) {
     const begin = (): StartedThread => {
       const thread = spare.take();
       thread.post({ kind: "begin", setup });
       return thread;
     };
-    this.threads = Array.from({ length: count }, () => new Thread(begin, onContainer));
+    this.threads = Array.from({ length: count }, () => new Thread(begin, listeners));
   }
 
   /** Resolves when everything served so far is published and durable. */

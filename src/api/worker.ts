@@ -1,16 +1,17 @@
 // The inside of a worker thread: one service for its whole life, requests one after another, answers in order.
 
 import { BlockIdentifier, BlockSealer, Cutter, FINE_CUT_SIZES, createFingerprinter } from "../engine/engine.ts";
-import { FINE_WINDOW_BYTES, FileReader } from "../client/client.ts";
-import type { WrittenContainer } from "../repository/repository.ts";
+import { FINE_WINDOW_BYTES, FileReader, SegmentOutbox } from "../client/client.ts";
+import type { SegmentSink, WrittenContainer } from "../repository/repository.ts";
+import { SegmentReceiver } from "../server/server.ts";
 import { openDirectoryVolume, temporaryNames } from "../media/media.ts";
 import type { Volume, VolumeId } from "../media/media.ts";
 import type { WorkerPort } from "../platform/threads.ts";
 import { BlockReader, CentralIndex, KeyRing, SegmentWriter, SessionSegments, isRunVanished } from "../repository/repository.ts";
 import { ContainerVerifier, RestoreWriter } from "../restore/restore.ts";
 import type { Services } from "./services.ts";
-import { plainError } from "../base/plain-error.ts";
-import type { WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
+import { errorOf, plainError } from "../base/plain-error.ts";
+import type { RepositorySetup, TransferStep, WorkerReply, WorkerRequest, WorkerSetup } from "./worker-messages.ts";
 
 export type { WorkerReply, WorkerRequest } from "./worker-messages.ts";
 
@@ -29,14 +30,51 @@ type PostReply = (reply: WorkerReply, transfer: readonly ArrayBuffer[]) => void;
  */
 export function serveWorker(port: WorkerPort<WorkerRequest, WorkerReply>, services: WorkerServices): void {
   const post: PostReply = (reply, transfer) => port.post(reply, transfer);
+  const asking = new Asking(post);
   let service: () => WorkerService = () => {
     throw new Error("Broken invariant: a worker is told what it is to do before its first request");
   };
   let previous: Promise<void> = Promise.resolve();
   port.onMessage((request) => {
-    if (request.kind === "begin") service = begun(() => createService(request.setup, services, post));
+    if (request.kind === "begin") service = begun(() => createService(request.setup, services, { post, asking }));
+    else if (request.kind === "answer" || request.kind === "refusal") asking.settle(request);
     else previous = previous.then(() => answer(service, request)).then(({ reply, transfer }) => post(reply, transfer));
   });
+}
+
+type Answer = Extract<WorkerRequest, { kind: "answer" | "refusal" }>;
+
+interface Waiting {
+  readonly resolve: (bytes: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What this thread asks of the main thread while it serves a request. */
+class Asking {
+  readonly #post: PostReply;
+  readonly #waiting = new Map<number, Waiting>();
+  #number = 0;
+
+  constructor(post: PostReply) {
+    this.#post = post;
+  }
+
+  /** The memory of `given` goes with it, if it is all of its buffer. */
+  ask(step: TransferStep, given: Uint8Array): Promise<Uint8Array> {
+    const bytes = given.byteLength === given.buffer.byteLength ? (given as Uint8Array<ArrayBuffer>) : new Uint8Array(given);
+    const number = this.#number++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(number, { resolve, reject });
+      this.#post({ kind: "ask", number, step, bytes }, [bytes.buffer]);
+    });
+  }
+
+  settle(reply: Answer): void {
+    const waiting = this.#waiting.get(reply.number);
+    this.#waiting.delete(reply.number);
+    if (reply.kind === "answer") waiting?.resolve(reply.bytes);
+    else waiting?.reject(errorOf(reply.error));
+  }
 }
 
 /** Calls `create` at once, and gives what came of it whenever it is asked for: a service, or the error. */
@@ -53,7 +91,7 @@ function begun(create: () => WorkerService): () => WorkerService {
 
 async function answer(
   service: () => WorkerService,
-  request: Exclude<WorkerRequest, { kind: "begin" }>,
+  request: Extract<WorkerRequest, { kind: "serve" | "flush" }>,
 ): Promise<{ reply: WorkerReply; transfer: ArrayBuffer[] }> {
   const { number } = request;
   try {
@@ -68,10 +106,20 @@ async function answer(
   }
 }
 
-function createService(setup: WorkerSetup, services: WorkerServices, post: PostReply): WorkerService {
+/** The ways out of this thread. */
+interface Outside {
+  readonly post: PostReply;
+  readonly asking: Asking;
+}
+
+function createService(setup: WorkerSetup, services: WorkerServices, { post, asking }: Outside): WorkerService {
   switch (setup.role) {
     case "read":
       return createReadService(setup, services, post);
+    case "receive":
+      return createReceiveService(setup, services, post);
+    case "send":
+      return createSendService(setup, services, asking);
     case "restore":
       return createRestoreService(setup, services);
     case "verify":
@@ -96,7 +144,7 @@ function createVerifyService(setup: Extract<WorkerSetup, { role: "verify" }>, se
   });
 }
 
-function volumesOf(setup: WorkerSetup, { files }: WorkerServices, repositoryId: Uint8Array): ReadonlyMap<VolumeId, Volume> {
+function volumesOf(setup: RepositorySetup, { files }: WorkerServices, repositoryId: Uint8Array): ReadonlyMap<VolumeId, Volume> {
   return new Map(setup.volumes.map(({ id, path }) => [id, openDirectoryVolume({ files, path, repositoryId })]));
 }
 
@@ -112,7 +160,7 @@ function createRestoreService(setup: Extract<WorkerSetup, { role: "restore" }>, 
 }
 
 /** The tables of the main thread where its runs still exist; else whatever runs there are by now. */
-function openIndex(setup: Extract<WorkerSetup, { role: "read" }>, keyRing: KeyRing, files: Services["files"]): CentralIndex {
+function openIndex(setup: StoringSetup, keyRing: KeyRing, files: Services["files"]): CentralIndex {
   try {
     return CentralIndex.fromShared(files, setup.index);
   } catch (error) {
@@ -132,13 +180,41 @@ function tablesOf({ contents: { blocks, segments } }: WrittenContainer): readonl
   return [...new Set(columns.map((column) => column.buffer as ArrayBuffer))];
 }
 
-function createReadService(
-  setup: Extract<WorkerSetup, { role: "read" }>,
-  services: WorkerServices,
-  post: PostReply,
-): WorkerService {
-  const { files, random, clock, loadBlake } = services;
+type StoringSetup = Extract<WorkerSetup, { role: "read" | "receive" }>;
+
+function createReadService(setup: StoringSetup, services: WorkerServices, post: PostReply): WorkerService {
   const keyRing = new KeyRing(setup.keyRing);
+  const sink = segmentWriter(setup, services, keyRing, post);
+  return readingInto(sink, services, { cutKey: keyRing.cut, dataKey: keyRing.fingerprint("data") });
+}
+
+function createReceiveService(setup: StoringSetup, services: WorkerServices, post: PostReply): WorkerService {
+  const keyRing = new KeyRing(setup.keyRing);
+  const writer = segmentWriter(setup, services, keyRing, post);
+  return new SegmentReceiver(writer, createFingerprinter(keyRing.fingerprint("data"), services.loadBlake));
+}
+
+function createSendService(
+  setup: Extract<WorkerSetup, { role: "send" }>,
+  services: WorkerServices,
+  asking: Asking,
+): WorkerService {
+  const sink = new SegmentOutbox({
+    transfer: {
+      offer: (fingerprints) => asking.ask("offer", fingerprints.slice()),
+      prove: (proofs) => asking.ask("prove", proofs),
+      store: async (block) => void (await asking.ask("store", block)),
+    },
+    offered: SessionSegments.fromShared(setup.offered),
+    compression: setup.compression,
+    challenge: setup.challenge,
+    loadBlake: services.loadBlake,
+  });
+  return readingInto(sink, services, setup);
+}
+
+function segmentWriter(setup: StoringSetup, services: WorkerServices, keyRing: KeyRing, post: PostReply): SegmentWriter {
+  const { files, random, loadBlake } = services;
   const place = setup.volumes.find(({ id }) => id === setup.volumeId);
   if (place === undefined) throw new Error("Broken invariant: the volume to write to is among the volumes");
   const volume = openDirectoryVolume({
@@ -147,7 +223,7 @@ function createReadService(
     repositoryId: keyRing.repositoryId,
     temporaryNames: temporaryNames(setup.sessionId, random),
   });
-  const sink = new SegmentWriter({
+  return new SegmentWriter({
     kind: "data",
     volume,
     keyRing,
@@ -159,15 +235,26 @@ function createReadService(
     loadBlake,
     onContainer: (container) => post({ kind: "container", ...container }, tablesOf(container)),
   });
-  const fingerprinter = createFingerprinter(keyRing.fingerprint("data"), loadBlake);
+}
+
+interface ReadingKeys {
+  readonly cutKey: Uint8Array;
+  readonly dataKey: Uint8Array;
+}
+
+type ReadingSink = SegmentSink & { settle(): Promise<void>; flush(): Promise<void> };
+
+function readingInto(sink: ReadingSink, services: WorkerServices, { cutKey, dataKey }: ReadingKeys): WorkerService {
+  const { clock, loadBlake } = services;
+  const fingerprinter = createFingerprinter(dataKey, loadBlake);
   const reader = new FileReader({
     tree: services.openFileTree().tree,
     clock,
-    fineCutter: new Cutter(keyRing.cut, FINE_CUT_SIZES, FINE_WINDOW_BYTES),
-    cutter: new Cutter(keyRing.cut),
+    fineCutter: new Cutter(cutKey, FINE_CUT_SIZES, FINE_WINDOW_BYTES),
+    cutter: new Cutter(cutKey),
     fingerprintOf: (bytes) => fingerprinter.of(bytes),
     sink,
-    withAttributes: setup.withAttributes,
+    withAttributes: true,
   });
   return {
     async serve(request) {

@@ -14,6 +14,7 @@ import { reportError } from "./report-error.ts";
 import type { CommandWorld } from "./world.ts";
 
 export type { Library } from "./library.ts";
+export type { ServeOptions, ServiceLibrary, StateOption } from "./service-library.ts";
 export type {
   CommandFiles,
   CommandInput,

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { HoldfastError } from "../base/errors.ts";
 import { abandonedOn } from "./abandoned-on.ts";
 import type { GlobalValues } from "./arguments/global-options.ts";
-import type { OpenOptions, PassphraseSource, Repository } from "./library.ts";
+import type { OpenOptions, PassphraseSource, Repository, ServedRepository } from "./library.ts";
 import type { Output } from "./output/output.ts";
 import { checkPassphraseOptions, newPassphraseSource, passphraseSource, type PassphraseOptions } from "./passphrase.ts";
 import { withoutUndefined } from "./text/without-undefined.ts";
@@ -18,6 +18,8 @@ export interface CommandContext {
   readonly globals: GlobalValues;
   /** Opens the repository that was named. Close it: `await using`. */
   openRepository(options?: Pick<OpenOptions, "startThreads">): Promise<Repository>;
+  /** Opens it for clients of other machines. Dispose it: `await using`. */
+  openToServe(): Promise<ServedRepository>;
   createRepository(keyLabel: string | undefined): Promise<Repository>;
   /** Another repository and the way to its passphrase, which comes from where the options say or from a person. */
   otherRepository(location: string, passphrase: PassphraseOptions): Pick<OpenOptions, "repository" | "passphrase">;
@@ -85,6 +87,12 @@ export function commandContext(parts: ContextParts): CommandContext {
       const repository = await abandonedOn(world.signal, (await world.library()).openRepository(options));
       for (const { message } of repository.problems) parts.output.notice(`Warning: ${message}`);
       return repository;
+    },
+    openToServe: async () => {
+      const options = openOptions(passphraseSource(world, passphrase));
+      const served = await abandonedOn(world.signal, (await world.library()).openToServe(options));
+      for (const { message } of served.problems) parts.output.notice(`Warning: ${message}`);
+      return served;
     },
     otherRepository: (location, source) => {
       checkPassphraseOptions(source);

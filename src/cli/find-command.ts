@@ -36,7 +36,8 @@ export function verbNamed(noun: NounEntry, word: string): CommandEntry {
 export function missingVerb(noun: NounEntry): HoldfastError {
   const verbs = namesOf(noun.verbs);
   const command = `holdfast ${noun.name}`;
-  return usageError(`${command} needs a verb: ${verbs.slice(0, -1).join(", ")} or ${verbs.at(-1) ?? ""}`, command);
+  const choice = [verbs.slice(0, -1).join(", "), verbs.at(-1) ?? ""].filter((part) => part !== "").join(" or ");
+  return usageError(`${command} needs a verb: ${choice}`, command);
 }
 
 function namesOf(entries: readonly { readonly name: string }[]): string[] {

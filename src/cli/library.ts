@@ -1,7 +1,7 @@
 // The library as the command line uses it: these types and nothing else. Types only, so that asking for help or for the
 // version loads none of it.
 
-import type { BackupOptions, CreateOptions, OpenOptions, Repository } from "../api/api.ts";
+import type { BackupOptions, CreateOptions, OpenOptions, Repository, ServedRepository } from "../api/api.ts";
 
 export type {
   BackupOptions,
@@ -33,6 +33,7 @@ export type {
   RepairReport,
   RepairedContainer,
   RestoreReport,
+  ServedRepository,
   RetentionRules,
   SourceDifference,
   VerifyReport,
@@ -41,6 +42,7 @@ export type {
 export type FileList = NonNullable<BackupOptions["filesFrom"]>[number];
 
 export interface Library {
+  openToServe(options: OpenOptions): Promise<ServedRepository>;
   openRepository(options: OpenOptions): Promise<Repository>;
   createRepository(options: CreateOptions): Promise<Repository>;
 }

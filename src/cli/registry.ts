@@ -58,6 +58,34 @@ export const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    title: "Servers",
+    entries: [
+      { name: "serve", load: async () => (await import("./commands/serve.ts")).serveCommand },
+      {
+        name: "client",
+        summary: "Who may use this server",
+        verbs: [
+          { name: "add", load: async () => (await import("./commands/client-add.ts")).clientAddCommand },
+          { name: "list", load: async () => (await import("./commands/client-list.ts")).clientListCommand },
+          { name: "revoke", load: async () => (await import("./commands/client-revoke.ts")).clientRevokeCommand },
+        ],
+      },
+      {
+        name: "agent",
+        summary: "Which servers this user is a client of",
+        verbs: [
+          { name: "enrol", load: async () => (await import("./commands/agent-enrol.ts")).agentEnrolCommand },
+          { name: "status", load: async () => (await import("./commands/agent-status.ts")).agentStatusCommand },
+        ],
+      },
+      {
+        name: "audit",
+        summary: "The audit log of this server",
+        verbs: [{ name: "verify", load: async () => (await import("./commands/audit-verify.ts")).auditVerifyCommand }],
+      },
+    ],
+  },
+  {
     title: "The program",
     entries: [
       { name: "demo", load: async () => (await import("./commands/demo.ts")).demoCommand },

@@ -4,11 +4,14 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
 import type { Library } from "./library.ts";
+import type { ServiceLibrary } from "./service-library.ts";
 
 export interface CommandWorld {
   readonly version: string;
   /** Loads the library; called only by commands that need it, so that help and version stay quick. */
   library(): Promise<Library>;
+  /** Loads what servers and their clients need. */
+  service(): Promise<ServiceLibrary>;
   /** Results. */
   readonly output: OutputStream;
   /** Messages and progress. */

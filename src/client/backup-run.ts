@@ -7,6 +7,7 @@ import { ByteArena, ByteWriter, textOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { fixedSegmentBytesOf, writeEntryBody } from "../formats/entry.ts";
 import type { EntryAttribute, EntryBody } from "../formats/entry.ts";
+import type { SentPart } from "../model/image.ts";
 import { comparePaths } from "../model/path-order.ts";
 import type { Clock } from "../platform/clock.ts";
 import { FileTreeError, KIND_DIRECTORY, KIND_FILE, KIND_SYMBOLIC_LINK } from "../platform/file-tree.ts";
@@ -105,8 +106,8 @@ export class BackupRun {
   }
 
   /** Sends the client's part of the image record; resolves with the image's id when it is durable. */
-  commit(record: string): Promise<string> {
-    return this.#sender.commit(record);
+  commit(sent: SentPart): Promise<string> {
+    return this.#sender.commit(sent);
   }
 
   // --- one entry -----------------------------------------------------------------------------

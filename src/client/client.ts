@@ -6,6 +6,8 @@ export type { BackupConnection } from "./entry-sender.ts";
 export { attributesSize, entryBodyOf } from "./entry-body.ts";
 export { FINE_WINDOW_BYTES, FileReader, MEDIUM_FILE_BYTES } from "./file-reader.ts";
 export type { FileReaderParts } from "./file-reader.ts";
+export { SegmentOutbox } from "./segment-outbox.ts";
+export type { SegmentTransfer } from "./segment-outbox.ts";
 export { StreamReader } from "./stream-reader.ts";
 export { rehearsedRead } from "./rehearsal.ts";
 export { ReaderPool } from "./reader-pool.ts";

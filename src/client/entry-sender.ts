@@ -5,6 +5,7 @@ import { ByteWriter, equalBytes, textOf } from "../base/bytes.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { ENTRY_FILE, readEntryBody } from "../formats/entry.ts";
 import type { EntryBody } from "../formats/entry.ts";
+import { encodeSentPart } from "../formats/image-record.ts";
 import { readPackedReferences } from "../formats/segment-reference.ts";
 import {
   decodeReply,
@@ -16,15 +17,21 @@ import {
   writePackedContent,
 } from "../formats/stream.ts";
 import type { BackupStatistics, SourceProblem } from "../model/backup-report.ts";
+import type { SentPart } from "../model/image.ts";
 import type { BaseImage, ImageBuilder } from "../repository/repository.ts";
 import type { FileRequests } from "./file-requests.ts";
 import { stretchesAgree } from "./pending.ts";
 import type { PendingClaim, PendingFile } from "./pending.ts";
 import type { ReadResponse } from "./read-protocol.ts";
 
-/** The receiving half, however it is reached. Takes whole messages; answers with an encoded reply where one is due. */
+/** The receiving half, however it is reached. Takes whole messages, in order. */
 export interface BackupConnection {
-  send(batch: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Messages that want no reply. Resolves when there is room for more, which may be before they have arrived. */
+  post(batch: Uint8Array): Promise<void>;
+  /** Messages of which the last wants a reply, which it resolves with. */
+  ask(batch: Uint8Array): Promise<Uint8Array>;
+  /** Resolves when the receiving half has all segments that were handed over: before a checkpoint and a commit. */
+  settle(): Promise<void>;
 }
 
 export interface EntrySenderParts {
@@ -62,14 +69,12 @@ export class EntrySender {
 
   async flush(): Promise<void> {
     if (this.#outgoing.length === 0) return;
-    await this.#parts.connection.send(this.#outgoing.take());
+    await this.#parts.connection.post(this.#outgoing.take());
   }
 
   /** Sends what is gathered, ending with a message that wants a reply. */
-  async #exchange(): Promise<Uint8Array> {
-    const reply = await this.#parts.connection.send(this.#outgoing.take());
-    assert(reply !== undefined, "this message is answered");
-    return reply;
+  #exchange(): Promise<Uint8Array> {
+    return this.#parts.connection.ask(this.#outgoing.take());
   }
 
   /** An entry that is complete. */
@@ -213,14 +218,16 @@ export class EntrySender {
   /** Resolves when everything sent so far is durable. */
   async checkpoint(): Promise<void> {
     await this.flush();
+    await this.#parts.connection.settle();
     writeCheckpoint(this.#outgoing);
     await this.#exchange();
     this.#parts.mirror.checkpoint();
   }
 
   /** Sends the client's part of the image record; resolves with the image's id when it is durable. */
-  async commit(record: string): Promise<string> {
-    writeCommit(this.#outgoing, record);
+  async commit(sent: SentPart): Promise<string> {
+    await this.#parts.connection.settle();
+    writeCommit(this.#outgoing, encodeSentPart(sent));
     const reply = decodeReply(await this.#exchange());
     assert(reply.type === "committed", "a commit is answered with the image");
     this.#parts.mirror.finish();

@@ -3,6 +3,7 @@
 
 import { NOTED_ITEMS_LIMIT, IMAGE_ID_PATTERN, NO_STATISTICS } from "../model/image.ts";
 import type {
+  ImageDescription,
   ImageId,
   ImageOptionValue,
   ImageRecord,
@@ -10,6 +11,7 @@ import type {
   ImageStatistics,
   NotedItem,
   NotedItems,
+  SentPart,
 } from "../model/image.ts";
 import { JsonFields, encodeJson } from "./json-fields.ts";
 
@@ -60,8 +62,75 @@ const OPTION_PATTERN = /^[a-z][A-Za-z0-9-]{0,63}$/;
 
 const STATISTICS_FIELDS = Object.keys(NO_STATISTICS) as readonly (keyof ImageStatistics)[];
 
+/** The part of a record that a commit message carries (docs/formats/stream.md). */
+export function encodeSentPart(part: SentPart): Uint8Array {
+  return encodeJson({ base: part.base, ...fieldsOfSentPart(part) });
+}
+
+export function decodeSentPart(bytes: Uint8Array): SentPart {
+  return readSentPart(JsonFields.decode(bytes, "the record of a commit", SENT));
+}
+
+const SENT = [
+  "base",
+  "statistics",
+  "owners",
+  "groups",
+  "unreadable",
+  "skippedSockets",
+  "changedWhileRead",
+  "mustUnderstand",
+] as const;
+
+function fieldsOfSentPart(part: SentPart): object {
+  return {
+    statistics: pick(part.statistics, STATISTICS_FIELDS),
+    owners: part.owners,
+    groups: part.groups,
+    unreadable: firstItems(part.unreadable),
+    skippedSockets: firstItems(part.skippedSockets),
+    changedWhileRead: firstItems(part.changedWhileRead),
+  };
+}
+
+function readSentPart(fields: JsonFields): SentPart {
+  return {
+    base: fields.has("base") ? (fields.pattern("base", IMAGE_ID_PATTERN) as ImageId) : null,
+    statistics: readStatistics(fields.object("statistics")),
+    owners: readNames(fields, "owners"),
+    groups: readNames(fields, "groups"),
+    unreadable: readItems(fields.object("unreadable")),
+    skippedSockets: readItems(fields.object("skippedSockets")),
+    changedWhileRead: readItems(fields.object("changedWhileRead")),
+  };
+}
+
+const DESCRIPTION = ["source", "host", "user", "paths", "tags", "startedAtMs", "options", "holdfastVersion"] as const;
+
+/** Those fields of a description that are there. */
+export function descriptionFields(description: Partial<ImageDescription>): object {
+  return Object.fromEntries(DESCRIPTION.filter((name) => name in description).map((name) => [name, description[name]]));
+}
+
+/** What a client may say of an image before anything is read. */
+export function readDescription(fields: JsonFields): Omit<ImageDescription, "host" | "startedAtMs"> {
+  return {
+    source: fields.text("source", NAME_LIMIT),
+    user: fields.text("user", NAME_LIMIT),
+    paths: fields.texts("paths", { most: PATHS_LIMIT, textLimit: PATH_TEXT_LIMIT }),
+    tags: fields.texts("tags", { most: TAGS_LIMIT, textLimit: TAG_TEXT_LIMIT }),
+    options: fields.table("options", { keys: OPTION_PATTERN, most: OPTIONS_LIMIT }, readOption),
+    holdfastVersion: fields.text("holdfastVersion", NAME_LIMIT),
+  };
+}
+
 export function encodeImageRecord(record: ImageRecord): Uint8Array {
-  return encodeJson({
+  return encodeJson(imageFields(record));
+}
+
+/** In the order in which they stand in a record. */
+export function imageFields(record: ImageRecord): object {
+  return {
     source: record.source,
     host: record.host,
     user: record.user,
@@ -72,42 +141,29 @@ export function encodeImageRecord(record: ImageRecord): Uint8Array {
     ...(record.sequence === undefined ? {} : { sequence: record.sequence }),
     base: record.base,
     root: pick(record.root, ["fingerprint", "level", "entryCount", "pageBytes"]),
-    statistics: pick(record.statistics, STATISTICS_FIELDS),
-    owners: record.owners,
-    groups: record.groups,
-    unreadable: firstItems(record.unreadable),
-    skippedSockets: firstItems(record.skippedSockets),
-    changedWhileRead: firstItems(record.changedWhileRead),
+    ...fieldsOfSentPart(record),
     options: record.options,
     holdfastVersion: record.holdfastVersion,
-  });
-}
-
-export function decodeImageRecord(bytes: Uint8Array): ImageRecord {
-  const fields = JsonFields.decode(bytes, WHAT, KNOWN);
-  return {
-    source: fields.text("source", NAME_LIMIT),
-    host: fields.text("host", NAME_LIMIT),
-    user: fields.text("user", NAME_LIMIT),
-    paths: fields.texts("paths", { most: PATHS_LIMIT, textLimit: PATH_TEXT_LIMIT }),
-    tags: fields.texts("tags", { most: TAGS_LIMIT, textLimit: TAG_TEXT_LIMIT }),
-    startedAtMs: fields.integer("startedAtMs"),
-    finishedAtMs: fields.integer("finishedAtMs"),
-    ...(fields.has("sequence") ? { sequence: fields.integer("sequence") } : {}),
-    base: fields.has("base") ? (fields.pattern("base", IMAGE_ID_PATTERN) as ImageId) : null,
-    root: readRoot(fields.object("root")),
-    statistics: readStatistics(fields.object("statistics")),
-    owners: readNames(fields, "owners"),
-    groups: readNames(fields, "groups"),
-    unreadable: readItems(fields.object("unreadable")),
-    skippedSockets: readItems(fields.object("skippedSockets")),
-    changedWhileRead: readItems(fields.object("changedWhileRead")),
-    options: fields.table("options", { keys: OPTION_PATTERN, most: OPTIONS_LIMIT }, readOption),
-    holdfastVersion: fields.text("holdfastVersion", NAME_LIMIT),
   };
 }
 
-function readRoot(fields: JsonFields): ImageRoot {
+export function decodeImageRecord(bytes: Uint8Array): ImageRecord {
+  return readImageFields(JsonFields.decode(bytes, WHAT, KNOWN));
+}
+
+export function readImageFields(fields: JsonFields): ImageRecord {
+  return {
+    ...readDescription(fields),
+    host: fields.text("host", NAME_LIMIT),
+    startedAtMs: fields.integer("startedAtMs"),
+    finishedAtMs: fields.integer("finishedAtMs"),
+    ...(fields.has("sequence") ? { sequence: fields.integer("sequence") } : {}),
+    root: readRoot(fields.object("root")),
+    ...readSentPart(fields),
+  };
+}
+
+export function readRoot(fields: JsonFields): ImageRoot {
   return {
     fingerprint: fields.pattern("fingerprint", FINGERPRINT_PATTERN),
     level: fields.integer("level", { most: LEVEL_LIMIT }),

@@ -24,7 +24,7 @@ const aa = new Uint8Array(32).fill(0xaa) as Uint8Array as Fingerprint;
 const examples: readonly ClientMessage[] = [
   { type: "claim", claim: { base: 0, first: 0, count: 5, fingerprint: aa } },
   { type: "entry", path: utf8("a"), body: new Uint8Array(56).fill(1), contentFollows: false },
-  { type: "commit", record: "{}" },
+  { type: "commit", record: utf8("{}") },
 ];
 
 test("the worked example of docs/formats/stream.md decodes, and encodes to the same bytes", () => {
@@ -33,7 +33,7 @@ test("the worked example of docs/formats/stream.md decodes, and encodes to the s
   const writer = new ByteWriter();
   writeClaim(writer, { base: 0, first: 0, count: 5, fingerprint: aa });
   writeEntry(writer, { path: utf8("a"), body: new Uint8Array(56).fill(1), contentFollows: false });
-  writeCommit(writer, "{}");
+  writeCommit(writer, utf8("{}"));
   assert.deepEqual(writer.take(), example);
 });
 

@@ -5,6 +5,7 @@
 import { ByteReader, ByteWriter, textOf, utf8 } from "../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
+import { SEALED_RECORD_LIMIT } from "./sealed-record.ts";
 import { SEGMENT_REFERENCE_BYTES, readSegmentReference } from "./segment-reference.ts";
 import type { SegmentReference } from "./segment-reference.ts";
 
@@ -12,6 +13,11 @@ export const MESSAGE_HEADER_BYTES = 8;
 const ENTRY_HEADER_BYTES = 8;
 /** Nothing larger is accepted: an entry with the longest path and body fits twice. */
 export const MESSAGE_LIMIT = 1024 * 1024;
+/** But for a commit: as much as a record may hold. */
+export const COMMIT_LIMIT = SEALED_RECORD_LIMIT;
+
+/** A batch of messages: what a sender gathers before it sends, and a commit behind it. */
+export const BATCH_LIMIT: number = COMMIT_LIMIT + 2 * MESSAGE_LIMIT;
 
 /** From client to server. */
 export const MESSAGE_BASE_OFFER = 1;
@@ -56,7 +62,7 @@ export type ClientMessage =
   | { readonly type: "content"; readonly segments: readonly SegmentReference[] }
   | { readonly type: "content-end" }
   | { readonly type: "checkpoint" }
-  | { readonly type: "commit"; readonly record: string };
+  | { readonly type: "commit"; readonly record: Uint8Array };
 
 export type ServerReply =
   | { readonly type: "base-accepted" }
@@ -119,10 +125,10 @@ export function writeCheckpoint(writer: ByteWriter): void {
   finish(writer, begin(writer, MESSAGE_CHECKPOINT));
 }
 
-/** `record` is the client's part of the image record, JSON (docs/formats/image-record.md). */
-export function writeCommit(writer: ByteWriter, record: string): void {
+/** `record` is the client's part of the image record, as `encodeSentPart` makes it. */
+export function writeCommit(writer: ByteWriter, record: Uint8Array): void {
   const start = begin(writer, MESSAGE_COMMIT);
-  writer.bytes(utf8(record));
+  writer.bytes(record);
   finish(writer, start);
 }
 
@@ -189,7 +195,8 @@ function readFrameHeader(reader: ByteReader): { type: number; length: number } {
   const type = reader.u8();
   reader.reservedZeros(3);
   const length = reader.u32();
-  if (length > MESSAGE_LIMIT) reader.invalid(`a message of ${length} bytes, the limit is ${MESSAGE_LIMIT}`);
+  const limit = type === MESSAGE_COMMIT ? COMMIT_LIMIT : MESSAGE_LIMIT;
+  if (length > limit) reader.invalid(`a message of ${length} bytes, the limit is ${limit}`);
   return { type, length };
 }
 
@@ -232,7 +239,7 @@ function decodeClientMessage(type: number, payload: Uint8Array): ClientMessage {
       reader.end();
       return { type: "checkpoint" };
     case MESSAGE_COMMIT:
-      return { type: "commit", record: textOf(payload) };
+      return { type: "commit", record: payload };
     default:
       return reader.invalid(`the unknown type ${type}`);
   }

@@ -16,6 +16,7 @@ const world = processWorld({
     ({ endProcess } = await import("./end-process.ts"));
     return import("./index.ts");
   },
+  service: async () => (await import("./service.ts")).serviceLibrary(),
   clock: systemClock,
   random: systemRandom,
 });

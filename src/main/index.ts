@@ -1,7 +1,7 @@
 // What `import … from "holdfast"` offers: the library that the command line itself uses, bound to this machine.
 
-import { create, open } from "../api/api.ts";
-import type { CreateOptions, OpenOptions, Repository } from "../api/api.ts";
+import { create, open, openToServe as openServed } from "../api/api.ts";
+import type { CreateOptions, OpenOptions, Repository, ServedRepository } from "../api/api.ts";
 import { services } from "./services.ts";
 
 export { HoldfastError } from "../base/errors.ts";
@@ -19,8 +19,20 @@ export { programVersion } from "./version.ts";
  * const report = await repository.backup({ paths: ["/home"] });
  * console.log(report.imageId, report.addedStoredBytes);
  */
-export function openRepository(options: OpenOptions): Promise<Repository> {
-  return open(services(), options);
+export async function openRepository(options: OpenOptions): Promise<Repository> {
+  if (!isServer(options.repository)) return open(services(), options);
+  // What only clients of servers need is loaded when it is.
+  const { openAtServer } = await import("./open-at-server.ts");
+  return openAtServer(services(), options);
+}
+
+/** Opens a repository in order to serve it to clients of other machines (`holdfast serve`). */
+export function openToServe(options: OpenOptions): Promise<ServedRepository> {
+  return openServed(services(), options);
+}
+
+function isServer(location: string): boolean {
+  return /^https:\/\//i.test(location);
 }
 
 /** Creates a repository in a missing or empty directory, and opens it. REPOSITORY_EXISTS when there is one. */

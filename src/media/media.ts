@@ -11,6 +11,7 @@ export {
   moveIntoPlace,
   publishByContent,
   publishExclusively,
+  publishReplacing,
   removeQuietly,
   setAsideFile,
   temporaryNames,

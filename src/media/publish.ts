@@ -27,6 +27,8 @@ export interface Publication {
   readonly directory: string;
   readonly name: string;
   readonly temporaryNames: TemporaryNames;
+  /** Who may read the file: its owner alone; by default whoever the directory lets in. */
+  readonly access?: "private" | undefined;
   /** Called between the last write and the name; when it throws, the file gets no name. */
   readonly fence?: (() => void) | undefined;
 }
@@ -51,6 +53,12 @@ export async function publishByContent(publication: Publication, bytes: Uint8Arr
     throw error;
   }
   moveIntoPlace(files, temporary, directory, name);
+}
+
+/** Publishes bytes under a name; what had it before is gone then. For what must change: readers find the one or the other, whole. */
+export async function publishReplacing(publication: Publication, bytes: Uint8Array): Promise<void> {
+  const { files, directory, name } = publication;
+  moveIntoPlace(files, await writeTemporary(publication, bytes), directory, name);
 }
 
 /** Publishes bytes under a name that must be free; false when it is taken, and nothing is changed then. */
@@ -109,7 +117,7 @@ async function writeTemporary(publication: Publication, bytes: Uint8Array): Prom
   const path = `${directory}/${publication.temporaryNames()}`;
   let file: OpenFile | undefined;
   try {
-    file = files.create(path);
+    file = files.create(path, publication.access);
     file.write(bytes, 0);
     requireSize(file, bytes.length, path);
     // A failed sync is final: the system may have dropped the bytes and would report success the next time.

@@ -110,6 +110,18 @@ export interface ImageRecord {
   readonly holdfastVersion: string;
 }
 
+/** What the sending half of a backup says of an image when it commits. The rest the receiving half knows, or does not take its word for. */
+export type SentPart = Pick<
+  ImageRecord,
+  "base" | "statistics" | "owners" | "groups" | "unreadable" | "skippedSockets" | "changedWhileRead"
+>;
+
+/** What is known of an image before anything is read. */
+export type ImageDescription = Pick<
+  ImageRecord,
+  "source" | "host" | "user" | "paths" | "tags" | "startedAtMs" | "options" | "holdfastVersion"
+>;
+
 /** Tags and hold of an image, changed after it was made. The highest generation of an image's annotations holds. */
 export interface ImageAnnotation {
   readonly image: ImageId;

@@ -34,8 +34,11 @@ export interface OpenFile {
 export interface Files {
   /** For reading; undefined when there is no such file. */
   open(path: string): OpenFile | undefined;
-  /** Creates a file that must not exist, for writing and reading. On disk it is read-only from the start: only this handle writes it. */
-  create(path: string): OpenFile;
+  /**
+   * Creates a file that must not exist, for writing and reading. On disk it is read-only from the start: only this handle writes it. A
+   * private one can be read by its owner alone.
+   */
+  create(path: string, access?: "private"): OpenFile;
   /** The whole file, or undefined when there is none. Refuses more than `limitBytes`. */
   read(path: string, limitBytes: number): Uint8Array | undefined;
   information(path: string): FileInformation | undefined;

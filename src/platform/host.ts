@@ -18,5 +18,7 @@ export interface Host {
   readonly workingDirectory: string;
   /** Directory for what can be thrown away and found again: $XDG_CACHE_HOME/holdfast or its like. */
   readonly cacheDirectory: string;
+  /** Directory for what must be kept: $XDG_CONFIG_HOME/holdfast or its like. */
+  readonly configDirectory: string;
   environment(name: string): string | undefined;
 }

@@ -6,7 +6,7 @@ import { test, type TestContext } from "node:test";
 import { utf8 } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import { describeFilesContract } from "./files.contract.ts";
-import { nodeFiles } from "./node-files.ts";
+import { nodeFiles, openForAppending } from "./node-files.ts";
 
 function temporaryDirectory(): string {
   return mkdtempSync(join(realpathSync(tmpdir()), "holdfast-files-"));
@@ -32,6 +32,23 @@ test("a created file is read-only on disk", { skip: process.platform === "win32"
   const directory = freshDirectory(context);
   nodeFiles().create(join(directory, "file")).close();
   assert.equal(statSync(join(directory, "file")).mode & 0o777 & ~0o440, 0);
+});
+
+test("a private file is for its owner alone", { skip: process.platform === "win32" && "not on Windows" }, (context) => {
+  const directory = freshDirectory(context);
+  nodeFiles().create(join(directory, "file"), "private").close();
+  assert.equal(statSync(join(directory, "file")).mode & 0o077, 0);
+});
+
+test("a file that only grows is made when it is missing, for its owner alone, and written at its end", (context) => {
+  const path = join(freshDirectory(context), "log");
+  for (const text of ["one ", "two"]) {
+    const file = openForAppending(path);
+    file.write(utf8(text), file.sizeBytes());
+    file.close();
+  }
+  assert.equal(fs.readFileSync(path, "utf8"), "one two");
+  if (process.platform !== "win32") assert.equal(statSync(path).mode & 0o077, 0);
 });
 
 test("short writes go on until everything is written", (context) => {

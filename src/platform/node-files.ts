@@ -12,6 +12,7 @@ const onWindows = process.platform === "win32";
 // What is published never changes, so a file is read-only from its creation; the handle that created it
 // may still write. On Windows the same bit would keep us from removing the file.
 const CREATED_MODE = onWindows ? 0o666 : 0o440;
+const PRIVATE_MODE = 0o600;
 
 /** The real disk. */
 export function nodeFiles(): Files {
@@ -40,8 +41,17 @@ function open(file: string): OpenFile | undefined {
   }
 }
 
-function create(file: string): OpenFile {
-  return attempt("write", "create", file, () => new NodeFile(file, fs.openSync(file, "wx+", CREATED_MODE)));
+function create(file: string, access?: "private"): OpenFile {
+  const mode = access === "private" ? PRIVATE_MODE : CREATED_MODE;
+  return attempt("write", "create", file, () => new NodeFile(file, fs.openSync(file, "wx+", mode)));
+}
+
+/**
+ * A file that only grows: made, for its owner alone, when it is missing; whatever is written goes to its end. Its name is durable after
+ * `syncDirectory`.
+ */
+export function openForAppending(file: string): OpenFile {
+  return attempt("write", "open", file, () => new NodeFile(file, fs.openSync(file, "a+", PRIVATE_MODE)));
 }
 
 function read(file: string, limitBytes: number): Uint8Array | undefined {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { cacheDirectory, nodeHost } from "./node-host.ts";
+import { cacheDirectory, configDirectory, nodeHost } from "./node-host.ts";
 import { systemClock } from "./system-clock.ts";
 import { systemRandom } from "./system-random.ts";
 
@@ -30,6 +30,19 @@ test("caches go where each platform keeps them", () => {
     [cacheDirectory("darwin", {}, "/Users/ann"), "/Users/ann/Library/Caches/holdfast"],
     [cacheDirectory("win32", { LOCALAPPDATA: "C:\\Users\\ann\\Local" }, "C:\\Users\\ann"), "C:\\Users\\ann\\Local\\holdfast"],
     [cacheDirectory("win32", {}, "C:\\Users\\ann"), "C:\\Users\\ann\\AppData\\Local\\holdfast"],
+  ];
+  for (const [found, expected] of cases) assert.equal(found, expected);
+});
+
+test("what a user has set up goes where each platform keeps it", () => {
+  const cases = [
+    [configDirectory("linux", {}, "/home/ann"), "/home/ann/.config/holdfast"],
+    [configDirectory("linux", { XDG_CONFIG_HOME: "/srv/ann" }, "/home/ann"), "/srv/ann/holdfast"],
+    [configDirectory("linux", { XDG_CONFIG_HOME: "relative" }, "/home/ann"), "/home/ann/.config/holdfast"],
+    [configDirectory("linux", {}, undefined), "/etc/holdfast"],
+    [configDirectory("darwin", {}, "/Users/ann"), "/Users/ann/Library/Application Support/holdfast"],
+    [configDirectory("win32", { APPDATA: "C:\\Users\\ann\\Roaming" }, "C:\\Users\\ann"), "C:\\Users\\ann\\Roaming\\holdfast"],
+    [configDirectory("win32", {}, "C:\\Users\\ann"), "C:\\Users\\ann\\AppData\\Roaming\\holdfast"],
   ];
   for (const [found, expected] of cases) assert.equal(found, expected);
 });

@@ -17,6 +17,7 @@ export function nodeHost(): Host {
     timeZone: timeZone(),
     workingDirectory: process.cwd(),
     cacheDirectory: ownCacheDirectory(),
+    configDirectory: configDirectory(process.platform, process.env, homeDirectory()),
     environment: (name) => process.env[name],
   };
 }
@@ -86,4 +87,18 @@ export function cacheDirectory(
   if (home === undefined || !isAbsolute(home)) return "/var/cache/holdfast";
   if (platform === "win32") return join(home, "AppData", "Local", "holdfast");
   return platform === "darwin" ? join(home, "Library", "Caches", "holdfast") : join(home, ".cache", "holdfast");
+}
+
+/** Where each platform wants what a user has set up; relative paths in the environment are ignored here too. */
+export function configDirectory(
+  platform: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  home: string | undefined,
+): string {
+  const { join, isAbsolute } = platform === "win32" ? path.win32 : path.posix;
+  const base = platform === "win32" ? environment["APPDATA"] : environment["XDG_CONFIG_HOME"];
+  if (base !== undefined && isAbsolute(base)) return join(base, "holdfast");
+  if (home === undefined || !isAbsolute(home)) return "/etc/holdfast";
+  if (platform === "win32") return join(home, "AppData", "Roaming", "holdfast");
+  return platform === "darwin" ? join(home, "Library", "Application Support", "holdfast") : join(home, ".config", "holdfast");
 }

@@ -68,15 +68,20 @@ export async function findImage(places: RecordPlaces, text: string, filter: Imag
 
 async function latestImage(places: RecordPlaces, filter: ImageFilter): Promise<FoundImage> {
   const { images, damaged } = await listImages(places);
+  return { image: latestOf(images, filter, damaged.length), damaged };
+}
+
+/** The last of these that passes the filter. IMAGE_UNKNOWN. `damaged`: how many records more could not be read. */
+export function latestOf<Image extends StoredImage>(images: readonly Image[], filter: ImageFilter, damaged = 0): Image {
   const image = images.findLast((candidate) => matchesFilter(candidate, filter));
-  if (image !== undefined) return { image, damaged };
+  if (image !== undefined) return image;
   const readable = images.length === 0 ? "the repository holds no image" : `none of the ${images.length} images matches`;
   throw new HoldfastError("IMAGE_UNKNOWN", {
     message:
-      damaged.length === 0
+      damaged === 0
         ? `There is no latest image: ${readable}`
-        : `There is no latest image: ${readable}, ${damaged.length} records are damaged`,
-    context: { images: images.length, damaged: damaged.length },
+        : `There is no latest image: ${readable}, ${damaged} records are damaged`,
+    context: { images: images.length, damaged },
     hint: images.length === 0 ? "Make a backup with `holdfast backup`." : "`holdfast images` shows what there is.",
   });
 }

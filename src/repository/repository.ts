@@ -44,7 +44,16 @@ export type { EntryTreeRoot, PositionedPage } from "./entry-tree.ts";
 export { publishHold } from "./holds.ts";
 export { ImageBuilder } from "./image-builder.ts";
 export type { ImageBuilderOptions } from "./image-builder.ts";
-export { findImage, listImageIds, listImages, publishImage, readImageRecord, removeImage, resolveImageId } from "./images.ts";
+export {
+  findImage,
+  latestOf,
+  listImageIds,
+  listImages,
+  publishImage,
+  readImageRecord,
+  removeImage,
+  resolveImageId,
+} from "./images.ts";
 export type { FoundImage, ImageListing } from "./images.ts";
 export { KeyRing } from "./key-ring.ts";
 export type { FingerprintKind, KeyRingData } from "./key-ring.ts";

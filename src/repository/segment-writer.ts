@@ -6,7 +6,7 @@ import { errorFrom } from "../base/errors.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import { BlockCompressor, BlockIdentifier, BlockSealer } from "../engine/engine.ts";
-import type { CompressionLevel, Fingerprinter, LoadBlake } from "../engine/engine.ts";
+import type { CompressedBlock, CompressionLevel, Fingerprinter, LoadBlake } from "../engine/engine.ts";
 import { BLOCK_DATA, BLOCK_METADATA } from "../formats/block.ts";
 import { CONTAINER_DATA, CONTAINER_METADATA } from "../formats/container.ts";
 import type { Volume } from "../media/media.ts";
@@ -104,6 +104,24 @@ export class SegmentWriter implements SegmentSink {
     if (this.#failure !== undefined) throw this.#failure;
     const container = (this.#container ??= this.#openContainer());
     container.appendSealedBlock(this.#blockKind, segments, block);
+    this.#plainBytes += block.plainLength;
+    if (container.isFull) this.#endContainer();
+  }
+
+  /**
+   * Stores a block that was compressed elsewhere, unless this session has stored all of its segments. What the index has of them is not
+   * asked: whoever wanted the block had reasons. The caller has compared the segments with their fingerprints.
+   */
+  putBlock(segments: BlockSegments, block: CompressedBlock): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    let isNew = false;
+    for (let i = 0; i < segments.count; i++) {
+      const at = i * FINGERPRINT_BYTES;
+      if (this.#options.session.insert(segments.fingerprints, at)) isNew = true;
+    }
+    if (!isNew) return;
+    const container = (this.#container ??= this.#openContainer());
+    container.appendBlock(this.#blockKind, segments, block);
     this.#plainBytes += block.plainLength;
     if (container.isFull) this.#endContainer();
   }

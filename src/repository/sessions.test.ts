@@ -199,7 +199,14 @@ test("when a machine is said to be gone, its sessions end, and what began to reg
   // The first digits of the SHA-256 of "laptop" and of "desktop".
   const [ofLaptop, ofDesktop] = [".tmp-0123456789abcdef-5eec0dc4-7", ".tmp-0123456789abcdef-68693d02-7"];
   for (const name of [ofLaptop, ofDesktop]) where.files.create(`${where.layout.sessions}/${name}`).close();
-  endSessionsOf(where, testHost(), ["laptop", testHost().name]);
+  endSessionsOf(where, testHost(), ["laptop"], here.id);
   assert.equal(present(where, paths), 0);
+  assert.deepEqual(where.files.list(where.layout.sessions)?.toSorted(), [here.id, desktop.id, ofDesktop].toSorted());
+  // This machine, and one session that cannot be read.
+  const alsoHere = await start(where);
+  const unreadable = "00112233aabbccdd";
+  where.files.create(`${where.layout.sessions}/${unreadable}`).close();
+  endSessionsOf(where, testHost(), [testHost().name, unreadable], here.id);
+  assert.notEqual(alsoHere.id, here.id);
   assert.deepEqual(where.files.list(where.layout.sessions)?.toSorted(), [here.id, desktop.id, ofDesktop].toSorted());
 });

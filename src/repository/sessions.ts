@@ -187,12 +187,18 @@ export function endSession(place: SessionPlace, id: string): RemovedFiles {
   return removed;
 }
 
-/** Ends what writers of these other machines have begun. A person says that they are gone. */
-export function endSessionsOf(place: SessionPlace, host: Host, machines: readonly string[]): void {
-  const others = machines.filter((name) => name !== host.name);
-  const marks = new Set(others.map(hostMark));
+/**
+ * Ends what others have begun of whom a person says that they are gone: writers of these machines, or these very sessions. This machine's name
+ * ends its writers that seem to live, too: a process number may be somebody else's by now. `own` goes on.
+ */
+export function endSessionsOf(place: SessionPlace, host: Host, gone: readonly string[], own: string): void {
+  const marks = new Set(gone.map(hostMark));
   clearRegistrations(place, (mark) => marks.has(mark));
-  for (const { id, writer } of listSessions(place, host).sessions) if (others.includes(writer.host)) endSession(place, id);
+  const { sessions, unreadable } = listSessions(place, host);
+  const ended = sessions.filter(({ id, writer }) => gone.includes(writer.host) || gone.includes(id));
+  for (const { id } of [...ended, ...unreadable.filter((session) => gone.includes(session.id))]) {
+    if (id !== own) endSession(place, id);
+  }
 }
 
 function setMark(files: Files, directory: string, mark: string): void {

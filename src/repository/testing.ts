@@ -43,6 +43,7 @@ export function testHost(changes: Partial<Host> = {}): Host {
     userId: 0,
     isAlive: () => true,
     cacheDirectory: "/cache",
+    configDirectory: "/config",
     environment: () => undefined,
     ...changes,
   };

@@ -9,7 +9,8 @@ import { bytesOfHex, hexOf } from "../base/bytes.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
 import type { Volume } from "../media/media.ts";
 import { NO_ITEMS, NO_STATISTICS } from "../model/image.ts";
-import type { ImageId, ImageRecord, ImageRoot } from "../model/image.ts";
+import type { ImageDescription, ImageId, ImageRecord, ImageRoot, SentPart } from "../model/image.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
 import { openBaseImage, publishCheckpoint, publishImage, removeCheckpoint, writeIndexRun } from "../repository/repository.ts";
 import type {
@@ -22,6 +23,8 @@ import type {
   WritableIndexLocation,
 } from "../repository/repository.ts";
 import type { AssemblerServices } from "./image-assembler.ts";
+import type { HeldSegments } from "./held-segments.ts";
+import type { StoredCounts } from "./stored-counts.ts";
 
 export interface BackupSessionParts {
   /** Writable. */
@@ -42,12 +45,12 @@ export interface BackupSessionParts {
   /** The root of an image or a checkpoint, undefined when there is none of that name. */
   readonly rootOf: (id: string) => Promise<ImageRoot | undefined>;
   /** For checkpoints: what is known of the image before it is complete. */
-  readonly description: Pick<
-    ImageRecord,
-    "source" | "host" | "user" | "paths" | "tags" | "startedAtMs" | "options" | "holdfastVersion"
-  >;
-  /** Completes the record that the client sent; called once everything is durable, so that its figures are final. */
-  readonly complete: (record: string, root: ImageRoot) => ImageRecord;
+  readonly description: ImageDescription;
+  /** See `AssemblerServices`. */
+  readonly segments?: HeldSegments | undefined;
+  /** Of this backup; final once everything is durable. */
+  readonly stored: StoredCounts;
+  readonly clock: Clock;
   /** Checkpoints that this image makes superfluous. */
   readonly oldCheckpoints: readonly string[];
 }
@@ -58,6 +61,7 @@ const SEGMENTS_PER_RUN = 128 * 1024;
 export class BackupSession implements AssemblerServices {
   readonly sink: PageSink;
   readonly fingerprintOf: (bytes: Uint8Array) => Fingerprint;
+  readonly segments: HeldSegments | undefined;
   readonly #parts: BackupSessionParts;
   #unindexed: ContainerContents[] = [];
   #unindexedSegments = 0;
@@ -69,6 +73,7 @@ export class BackupSession implements AssemblerServices {
     this.#parts = parts;
     this.sink = parts.pageSink;
     this.fingerprintOf = parts.pageFingerprintOf;
+    this.segments = parts.segments;
     this.#checkpoints = [...parts.oldCheckpoints];
   }
 
@@ -125,11 +130,18 @@ export class BackupSession implements AssemblerServices {
     this.#checkpoints = [name];
   }
 
-  async commit(root: EntryTreeRoot, record: string): Promise<ImageId> {
+  async commit(root: EntryTreeRoot, sent: SentPart): Promise<ImageId> {
     await this.#parts.endData();
     await this.#indexAll();
-    const { volume, keyRing, random, fence } = this.#parts;
-    const image = await publishImage({ volume, keyRing, random, fence }, this.#parts.complete(record, imageRootOf(root)));
+    const { volume, keyRing, random, fence, description, stored, clock } = this.#parts;
+    const record: ImageRecord = {
+      ...description,
+      ...sent,
+      finishedAtMs: clock.now(),
+      root: imageRootOf(root),
+      statistics: stored.complete(sent.statistics, root.entryCount),
+    };
+    const image = await publishImage({ volume, keyRing, random, fence }, record);
     await this.#removeCheckpoints();
     return image.id;
   }

@@ -7,12 +7,24 @@ import type { Fingerprint } from "../base/fingerprint.ts";
 import { ENTRY_FIXED_BYTES, readEntryBody } from "../formats/entry.ts";
 import { EntryPageCursor } from "../formats/entry-page.ts";
 import { writeSegmentReference } from "../formats/segment-reference.ts";
+import { NO_ITEMS, NO_STATISTICS } from "../model/image.ts";
+import { encodeSentPart } from "../formats/image-record.ts";
 import { writeBaseOffer, writeClaim, writeCommit, writeContentEnd, writeEntry, writePackedContent } from "../formats/stream.ts";
 import type { ServerReply } from "../formats/stream.ts";
 import { BaseImage, openBaseImage, pagesOf, segmentsOf } from "../repository/repository.ts";
 import type { EntryTreeRoot, PageSource } from "../repository/repository.ts";
 import { ImageAssembler } from "./image-assembler.ts";
 import type { AssemblerServices } from "./image-assembler.ts";
+
+const COMMIT = encodeSentPart({
+  base: null,
+  statistics: NO_STATISTICS,
+  owners: {},
+  groups: {},
+  unreadable: NO_ITEMS,
+  skippedSockets: NO_ITEMS,
+  changedWhileRead: NO_ITEMS,
+});
 
 const fingerprintOf = (bytes: Uint8Array): Fingerprint =>
   new Uint8Array(createHash("sha256").update(bytes).digest()) as Uint8Array as Fingerprint;
@@ -67,7 +79,7 @@ async function imageOf(server: Server, paths: readonly string[]): Promise<string
   const assembler = new ImageAssembler(server);
   const reply = await sendTo(assembler, (writer) => {
     for (const path of paths) entry(writer, path);
-    writeCommit(writer, "{}");
+    writeCommit(writer, COMMIT);
   });
   assert.equal(reply?.type, "committed");
   return reply.imageId;
@@ -103,7 +115,7 @@ test("a confirmed claim brings the entries of the base into the new image", asyn
   });
   const reply = await sendTo(assembler, (writer) => {
     entry(writer, "z");
-    writeCommit(writer, "{}");
+    writeCommit(writer, COMMIT);
   });
   assert.equal(reply?.type, "committed");
   assert.deepEqual(await pathsOf(server, reply.imageId), ["aa", "c", "d", "e", "f", "g", "z"]);
@@ -127,7 +139,7 @@ test("a claim with another fingerprint, or beyond the base, is answered with the
   }
   const reply = await sendTo(assembler, (writer) => {
     for (const path of ["c", "d"]) entry(writer, path, 1);
-    writeCommit(writer, "{}");
+    writeCommit(writer, COMMIT);
   });
   assert.equal(reply?.type, "committed");
   assert.deepEqual(await pathsOf(server, reply.imageId), ["c", "d"]);
@@ -160,7 +172,7 @@ test("content is kept in the entry while it is short and in a list of its own wh
     content(writer, "empty", 0);
     content(writer, "long", 5_000);
     content(writer, "short", 3);
-    writeCommit(writer, "{}");
+    writeCommit(writer, COMMIT);
   });
   assert.equal(reply?.type, "committed");
   const cursor = new EntryPageCursor();
@@ -191,18 +203,18 @@ test("a stream out of order, or with messages where they make no sense, ends wit
     "the end of content without an entry": (writer) => writeContentEnd(writer),
     "a commit inside content": (writer) => {
       writeEntry(writer, { path: utf8("a"), body, contentFollows: true });
-      writeCommit(writer, "{}");
+      writeCommit(writer, COMMIT);
     },
     "an entry inside content": (writer) => {
       writeEntry(writer, { path: utf8("a"), body, contentFollows: true });
       entry(writer, "b");
     },
-    "an image of nothing": (writer) => writeCommit(writer, "{}"),
+    "an image of nothing": (writer) => writeCommit(writer, COMMIT),
     "a claim on a base that was never accepted": (writer) =>
       writeClaim(writer, { base: 0, first: 0, count: 1, fingerprint: fingerprintOf(body) }),
     "a message after the commit": (writer) => {
       entry(writer, "a");
-      writeCommit(writer, "{}");
+      writeCommit(writer, COMMIT);
       entry(writer, "b");
     },
   };
@@ -257,7 +269,7 @@ test("a base whose pages cannot be read is needed from the client from there on;
   });
   const reply = await sendTo(assembler, (writer) => {
     for (const path of paths.slice(damaged)) entry(writer, path);
-    writeCommit(writer, "{}");
+    writeCommit(writer, COMMIT);
   });
   assert.equal(reply?.type, "committed");
   assert.deepEqual(await pathsOf(server, reply.imageId), paths);

@@ -4,13 +4,17 @@
 import { equalBytes, textOf } from "../base/bytes.ts";
 import { HoldfastError } from "../base/errors.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
-import { ENTRY_FIXED_BYTES } from "../formats/entry.ts";
+import { ENTRY_FIXED_BYTES, readEntryBody } from "../formats/entry.ts";
 import { PATH_LIMIT } from "../formats/entry-page.ts";
+import { segmentsOfBody } from "../formats/granted-pages.ts";
+import { decodeSentPart } from "../formats/image-record.ts";
 import { readClientMessages } from "../formats/stream.ts";
 import type { Claim, ClientMessage, EntryMessage, ServerReply } from "../formats/stream.ts";
+import type { SentPart } from "../model/image.ts";
 import { comparePaths } from "../model/path-order.ts";
 import { ImageBuilder } from "../repository/repository.ts";
 import type { BaseImage, EntryTreeRoot, PageSink } from "../repository/repository.ts";
+import type { HeldSegments } from "./held-segments.ts";
 
 export interface AssemblerServices {
   readonly sink: PageSink;
@@ -18,10 +22,12 @@ export interface AssemblerServices {
   readonly fingerprintOf: (bytes: Uint8Array) => Fingerprint;
   /** The image when it exists and its pages can be read, else the reason why not. */
   openBase(imageId: string): Promise<BaseImage | { readonly refused: string }>;
+  /** Whether the sender has what it refers to; undefined when whoever sends has stored it itself. */
+  readonly segments?: HeldSegments | undefined;
   /** Makes everything stored so far durable and remembers how far the image has come. */
   checkpoint(root: EntryTreeRoot): Promise<void>;
   /** Publishes the image; resolves with its id once it is durable. */
-  commit(root: EntryTreeRoot, record: string): Promise<string>;
+  commit(root: EntryTreeRoot, sent: SentPart): Promise<string>;
 }
 
 type Request = Exclude<ClientMessage, { type: "entry" | "content" | "content-end" }>;
@@ -66,15 +72,18 @@ export class ImageAssembler {
       case "claim":
         return this.#takeOver(message.claim);
       case "checkpoint": {
+        this.#services.segments?.requireAll();
         const root = this.#image.checkpoint();
         if (root !== undefined) await this.#services.checkpoint(root);
         return { type: "checkpointed" };
       }
       case "commit": {
+        this.#services.segments?.requireAll();
+        const sent = decodeSentPart(message.record);
         const root = this.#image.finish();
         if (root === undefined) throw streamError("the image holds no entry");
         this.#isFinished = true;
-        return { type: "committed", imageId: await this.#services.commit(root, message.record) };
+        return { type: "committed", imageId: await this.#services.commit(root, sent) };
       }
     }
   }
@@ -124,6 +133,7 @@ export class ImageAssembler {
     if (this.#image.isInsideContent) throw streamError("an entry inside the content of another");
     const { path, body } = message;
     if (body.length < ENTRY_FIXED_BYTES) throw streamError(`an entry body of ${body.length} bytes`);
+    this.#noteReferences(body);
     this.#advanceTo(path, path.length);
     if (message.contentFollows) this.#image.beginContent(path, body);
     else this.#image.addEntry(path, body);
@@ -131,7 +141,18 @@ export class ImageAssembler {
 
   #addContent(message: Extract<ClientMessage, { type: "content" }>): void {
     if (!this.#image.isInsideContent) throw streamError("content that belongs to no entry");
-    for (const segment of message.segments) this.#image.addContent(segment);
+    for (const segment of message.segments) {
+      if (segment.kind === "data") this.#services.segments?.note(segment.fingerprint);
+      this.#image.addContent(segment);
+    }
+  }
+
+  #noteReferences(body: Uint8Array): void {
+    const { segments } = this.#services;
+    if (segments === undefined) return;
+    const entry = readEntryBody(body);
+    if (entry.segmentList !== undefined) throw streamError("an entry that brings a list of segments, which is made here");
+    for (const fingerprint of segmentsOfBody(entry)) segments.note(fingerprint);
   }
 
   #endContent(): void {

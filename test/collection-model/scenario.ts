@@ -67,6 +67,7 @@ export const MUTATIONS = {
   doesNotWaitForRebuilds: "containers are deleted without waiting for rebuilds of the index",
   listsRebuildsBeforeReleasing: "the rebuilds to wait for are listed before released is published",
   rebuildsReleased: "a rebuild takes in what is released",
+  looksForNobody: "a rebuild takes in what is released although others are at work",
   releasesBeforeRescue: "released is published before what new images need is rescued",
 } as const;
 

@@ -196,6 +196,7 @@ export const COUNTEREXAMPLES: Readonly<Record<Mutation, Scenario | undefined>> =
   doesNotWaitForRebuilds: REBUILT,
   listsRebuildsBeforeReleasing: REBUILT,
   rebuildsReleased: REBUILT,
+  looksForNobody: REBUILT,
   releasesBeforeRescue: KNOWING_MERGE,
   marksBeforeListing: undefined,
   condemnsUnknown: undefined,

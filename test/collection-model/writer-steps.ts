@@ -19,7 +19,7 @@ type Step = (stage: Stage, actor: Actor) => void;
 
 /** What a writer of this role does, in order. Steps that could do nothing are left out. */
 function stepsOf(role: WriterRole, rules: Rules): readonly Step[] {
-  if (role.rebuilds === true) return [register, readCollections, listForRebuild, publishRebuilt, leave];
+  if (role.rebuilds === true) return [register, readCollections, lookForOthers, listForRebuild, publishRebuilt, leave];
   const opening = role.merges === true || rules.opensIndexBeforeRegistering ? [openIndex] : [];
   const adopting = role.merges === true ? [listContainers, adopt] : [];
   const building = [...(role.takesBase === true ? [chooseBase] : []), decide, publishContainer, publishRun, publishImage, leave];
@@ -81,6 +81,7 @@ function readCollections({ world, rules, took }: Stage, { number, role, writer }
     writer.knownImages = 0;
     const isReleased = records !== undefined && (records.files & (RELEASED | FINISHED)) !== 0 && !rules.rebuildsReleased;
     writer.condemned = isReleased ? records.condemned : 0;
+    writer.knows = isReleased && (records.files & FINISHED) === 0 ? 1 : 0;
   }
   writer.step++;
   took(`writer ${number} reads the collections: ${isOutstanding ? `${generation} is outstanding` : "none is outstanding"}`);
@@ -90,6 +91,16 @@ function openIndex({ world, rules, took }: Stage, { number, writer }: Actor): vo
   writer.view = world.index & ~writer.condemned;
   writer.step++;
   took(`writer ${number} opens the index${rules.opensIndexBeforeRegistering ? " (too early)" : ""}`);
+}
+
+/** Whoever removes is registered, and whoever comes now waits for this rebuild: alone, it may take in what is released as well. */
+function lookForOthers({ world, places, rules, took }: Stage, { number, writer, session }: Actor): void {
+  const others = world.sessions & ~session & ~places.rebuilds;
+  const isAlone = others === 0 || rules.looksForNobody;
+  if (writer.knows === 1 && isAlone) writer.condemned = 0;
+  writer.knows = 0;
+  writer.step++;
+  took(`writer ${number} ${isAlone ? "is alone" : "sees others at work"}`);
 }
 
 function listForRebuild({ world, took }: Stage, { number, writer }: Actor): void {

@@ -24,6 +24,7 @@ export async function runHere(words: readonly string[], passphrase: string): Pro
   const status = await runCommandLine(words, {
     version: "0",
     library: () => Promise.resolve(library),
+    service: () => Promise.reject(new Error("these commands need no server")),
     output: stream("stdout"),
     errors: stream("stderr"),
     input: { askSecret: () => Promise.resolve(undefined), readAll: () => Promise.resolve(new Uint8Array()) },

@@ -22,7 +22,7 @@ export function failingFiles(atCall: number): { readonly files: Files; readonly 
   });
   const files: Files = {
     ...real,
-    create: (path) => change(() => changing(real.create(path))),
+    create: (path, access) => change(() => changing(real.create(path, access))),
     makeDirectory: (path) => (real.information(path) === undefined ? change(() => real.makeDirectory(path)) : undefined),
     rename: (from, to) => change(() => real.rename(from, to)),
     link: (from, to) => change(() => real.link(from, to)),

@@ -4,7 +4,7 @@
 export type PassphraseSource = () => Promise<string> | string;
 
 export interface OpenOptions {
-  /** A directory; later also `s3://…` and `https://…`. */
+  /** A directory; or `https://HOST:PORT/` for a server that this user is a client of. */
   readonly repository: string;
   readonly passphrase: PassphraseSource;
   /** Where track logs are kept; the platform's cache directory unless given. */

@@ -5,7 +5,7 @@ export interface PruneOptions {
   readonly dryRun?: boolean;
   /** The share of what is stored that may stay unused, 0 to 1; 0.05 unless given. 0 writes everything anew that is not needed as a whole. */
   readonly maxUnused?: number;
-  /** Machines that are gone for good: their writers are not waited for, and could not commit any more. */
+  /** Machines that are gone for good, or single sessions: their writers are not waited for, and could not commit any more. */
   readonly assumeDead?: readonly string[];
   /** So many segments are held in memory at a time, about 40 bytes each; more are looked at in several passes. 4 million unless given. */
   readonly segmentsInMemory?: number;

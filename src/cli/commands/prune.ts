@@ -20,7 +20,10 @@ export const pruneCommand = defineCommand({
       valueName: "PERCENT",
       help: "how much of what is stored may stay unused (5% unless given); less takes longer",
     }),
-    "assume-dead": list({ valueName: "HOST", help: "do not wait for backups of this machine, which is gone" }),
+    "assume-dead": list({
+      valueName: "HOST",
+      help: "do not wait for backups of this machine, which is gone, or for this session",
+    }),
   },
   writes: "events",
   usesRepository: true,

@@ -104,6 +104,12 @@ export class Output {
     return this.#allSent();
   }
 
+  /** What there is so far is out: nothing more may come for hours. */
+  async flush(): Promise<void> {
+    this.#sendBuffer();
+    await this.#sending;
+  }
+
   /** At the end: everything is out. Work that was done is not undone by a reader who has gone. */
   async finish(): Promise<void> {
     this.#sendBuffer();

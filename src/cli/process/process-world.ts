@@ -3,6 +3,7 @@
 import type { Clock } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
 import type { Library } from "../library.ts";
+import type { ServiceLibrary } from "../service-library.ts";
 import type { CommandWorld, OutputStream, ShellResult } from "../world.ts";
 import { processFiles } from "./process-files.ts";
 import { processInput } from "./process-input.ts";
@@ -11,6 +12,7 @@ export interface ProcessWorldParts {
   readonly version: string;
   /** Imports the library; called when a command needs it. */
   readonly library: () => Promise<Library>;
+  readonly service: () => Promise<ServiceLibrary>;
   readonly clock: Clock;
   readonly random: Random;
 }

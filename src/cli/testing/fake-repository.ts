@@ -17,6 +17,7 @@ import type {
   CompareReport,
   RepairReport,
   RestoreReport,
+  ServedRepository,
   VerifyReport,
 } from "../library.ts";
 
@@ -35,6 +36,11 @@ export function fakeLibrary(answers: Partial<Repository> = {}): FakeLibrary {
   };
   return {
     calls,
+    openToServe: async (options) => {
+      const { id, location, problems, [Symbol.asyncDispose]: dispose } = await open("open", options);
+      // Nothing is asked of it here.
+      return { id, location, problems, [Symbol.asyncDispose]: dispose } as ServedRepository;
+    },
     openRepository: (options) => open("open", options),
     createRepository: (options) => open("create", options),
   };

@@ -3,6 +3,8 @@
 import type { Clock, EpochMs } from "../../platform/clock.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Library } from "../library.ts";
+import type { ServiceLibrary } from "../service-library.ts";
+import { fakeService, type FakeService } from "./fake-service.ts";
 import type { CommandWorld, EntryComparison, OutputStream, ShellResult } from "../world.ts";
 
 export class FakeStream implements OutputStream {
@@ -90,6 +92,8 @@ export class FakeClock implements Clock {
 
 export interface FakeWorldOptions {
   readonly library?: Library;
+  /** How servers and their state answer. */
+  readonly service?: Partial<ServiceLibrary>;
   /** Columns of a terminal for both streams; none unless given. */
   readonly columns?: number;
   readonly environment?: Readonly<Record<string, string>>;
@@ -106,6 +110,7 @@ export interface FakeWorld extends CommandWorld {
   readonly errors: FakeStream;
   readonly clock: FakeClock;
   readonly abort: AbortController;
+  readonly fakeService: FakeService;
   readonly prompts: string[];
   readonly removed: string[];
 }
@@ -115,6 +120,7 @@ export function fakeWorld(options: FakeWorldOptions = {}): FakeWorld {
   const abort = new AbortController();
   const prompts: string[] = [];
   const removed: string[] = [];
+  const service = fakeService(() => abort.abort(), options.service);
   const typed = options.typed === undefined ? undefined : [...options.typed];
   return {
     version: "1.2.3",
@@ -131,6 +137,8 @@ export function fakeWorld(options: FakeWorldOptions = {}): FakeWorld {
       if (options.library === undefined) throw new Error("The library was loaded");
       return Promise.resolve(options.library);
     },
+    service: () => Promise.resolve(service),
+    fakeService: service,
     environment: (name) => options.environment?.[name],
     input: {
       askSecret: (prompt) => {

@@ -37,6 +37,7 @@ const library = fakeLibrary({
 const world = processWorld({
   version: "1.2.3",
   library: () => Promise.resolve(library),
+  service: () => Promise.reject(new Error("No server here")),
   clock,
   random: { bytes: (count) => new Uint8Array(count) },
 });

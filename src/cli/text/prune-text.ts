@@ -56,7 +56,7 @@ function waitingLines({ waitingFor, deadBytes, rewrittenBytes }: PruneReport): s
     `${what} can be removed when ${waitingFor.length === 1 ? "this writer has" : "these writers have"} ended, which may count on it:`,
     ...waitingFor.map(({ session, host, processId, startedAtMs }) =>
       host === undefined || startedAtMs === undefined
-        ? `  session ${session}, whose file cannot be read`
+        ? `  session ${session}, whose file cannot be read (if nobody has it any more: --assume-dead ${session})`
         : `  process ${processId} on ${host}, since ${formatTime(startedAtMs)}`,
     ),
     "Run `holdfast prune` again then. For a machine that is gone: `holdfast prune --assume-dead HOST`.",

@@ -28,7 +28,7 @@ import type { Session } from "../sessions.ts";
 import { Census, containerSetOf } from "./census.ts";
 import type { CensusContainer } from "./census.ts";
 import { chooseContainers } from "./choose-containers.ts";
-import { adoptContainers, presentContainers, requirePresent, unknownContainers } from "./containers.ts";
+import { adoptContainers, presentContainers, requireNoneDamaged, requirePresent, unknownContainers } from "./containers.ts";
 import { highestGeneration, publishStep, withdrawCondemnation } from "./generations.ts";
 import { markSegments, sharesOf } from "./mark.ts";
 import { rewriteContainers } from "./rewrite-containers.ts";
@@ -52,6 +52,8 @@ export interface CollectionParts {
   readonly source: PageSource;
   readonly fingerprinters: Readonly<Record<FingerprintKind, Fingerprinter>>;
   readonly loadBlake: LoadBlake;
+  /** Keys of containers that were found damaged when they were read last. */
+  readonly knownDamaged: ContainerSet;
   /** What one container says of itself. Throws what is wrong with it. */
   readonly readContents: (volume: Volume, name: ContainerName) => Promise<ContainerContents>;
   /** So many fingerprints are held in memory at a time, about 40 bytes each. */
@@ -142,6 +144,7 @@ export async function condemn(parts: CollectionParts, options: CondemnOptions): 
     const census = await countRoots(parts, readers, [...roots.images.values(), ...roots.checkpoints.values()], new Set());
     const counted = census.containers();
     requirePresent(parts, counted, present);
+    requireNoneDamaged(parts, counted);
     // What is newer than the list of images is left alone: a backup is writing it.
     const known = counted.map((container) =>
       before.has(containerKey(container.volumeId, container.container))

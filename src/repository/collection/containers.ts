@@ -42,6 +42,20 @@ export function requirePresent(
   });
 }
 
+/** What is needed must not lie where it cannot be read: what is about to go may hold the other copy. */
+export function requireNoneDamaged({ knownDamaged }: CollectionParts, containers: readonly CensusContainer[]): void {
+  const damaged = containers.filter(
+    ({ volumeId, container, liveBytes }) => liveBytes > 0 && knownDamaged.has(containerKey(volumeId, container)),
+  );
+  const [first] = damaged;
+  if (first === undefined) return;
+  throw new HoldfastError("REPOSITORY_DAMAGED", {
+    message: `Containers that images need are damaged (${damaged.length}), as the last verification found, among them ${first.container}: nothing is removed from a repository that is not whole`,
+    context: { container: first.container, count: damaged.length },
+    hint: "Run `holdfast repair`, then try again.",
+  });
+}
+
 /**
  * Containers of `listed` that the index does not know. Everything that images need was found in others, so nobody needs them; who may
  * have taken one into the index since is waited for. A damaged one stays, in case that it is the better copy of something.

@@ -11,7 +11,7 @@ import { Census } from "./census.ts";
 import type { CensusContainer } from "./census.ts";
 import { countRoots, readRoots, storeAnew, temporaryNamesOf } from "./collection.ts";
 import type { CollectionParts } from "./collection.ts";
-import { adoptContainers, presentContainers, requirePresent, unindexedContainers } from "./containers.ts";
+import { adoptContainers, presentContainers, requireNoneDamaged, requirePresent, unindexedContainers } from "./containers.ts";
 import type { ContainerSelection } from "./containers.ts";
 import { clearGenerationsBefore, condemnedSetOf, publishStep, readGeneration } from "./generations.ts";
 import type { Generation } from "./generations.ts";
@@ -144,6 +144,7 @@ async function rescue(
     // Before the index forgets what is condemned: that may hold the only copy of what another container has lost.
     const kept = counted.filter((container) => !isCondemned(container));
     requirePresent(parts, kept, await presentContainers(parts.volumes));
+    requireNoneDamaged(parts, kept);
     const chosen = Uint8Array.from(counted, (container) => (isCondemned(container) ? 1 : 0));
     const { segments } = await storeAnew(parts, census, chosen, "rescue");
     return segments;

@@ -64,6 +64,7 @@ export class SimulatedProcess {
         isAlive: (other) => other === processId,
         workingDirectory: "/",
         cacheDirectory: isElsewhere ? `${CACHE} ${ELSEWHERE}` : CACHE,
+        configDirectory: "/config",
         timeZone: "UTC",
         environment: () => undefined,
       },

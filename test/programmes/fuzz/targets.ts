@@ -6,5 +6,6 @@ import { INDEX_RUNS } from "./targets/index-run.ts";
 import { OTHERS } from "./targets/others.ts";
 import { PAGES } from "./targets/pages.ts";
 import { SEALED } from "./targets/sealed.ts";
+import { SERVICE } from "./targets/service.ts";
 
-export const FUZZ_TARGETS: readonly FuzzTarget[] = [...FRAMES, ...PAGES, ...SEALED, ...INDEX_RUNS, ...OTHERS];
+export const FUZZ_TARGETS: readonly FuzzTarget[] = [...FRAMES, ...PAGES, ...SEALED, ...INDEX_RUNS, ...OTHERS, ...SERVICE];

@@ -41,8 +41,9 @@ port.on("message", (start: ActorStart) => {
 
 async function act({ seed, number, plan, directory, states }: ActorStart): Promise<ActorResult> {
   const gate = new Gate(states, number);
+  using files = gatedFiles({ files: nodeFiles(), directory, pass: () => gate.pass() });
   const run = new SimulatedRun({
-    files: gatedFiles({ files: nodeFiles(), directory, pass: () => gate.pass() }),
+    files,
     seed: `${seed} ${plan.name}`,
     processId: FIRST_PROCESS + number,
     isElsewhere: plan.isElsewhere,

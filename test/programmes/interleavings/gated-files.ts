@@ -14,22 +14,32 @@ export interface GatedFilesOptions {
   readonly pass: () => void;
 }
 
-/** Nothing is synced: here power does not fail. What is written to a file that has no name yet is nobody else's business. */
-export function gatedFiles({ files, directory, pass }: GatedFilesOptions): Files {
+/**
+ * Nothing is synced: here power does not fail. What is written to a file that has no name yet is nobody else's business. Disposing closes
+ * what is open still, as the end of a process does.
+ */
+export function gatedFiles({ files, directory, pass }: GatedFilesOptions): Files & Disposable {
+  const left = new Set<OpenFile>();
   const place = (path: string): string => {
     // Nothing of the machine is seen: no list of its users, for one.
     if (!path.startsWith(`${ROOT}/`)) return `${directory}/nothing${path}`;
     if (path === REPOSITORY || path.startsWith(`${REPOSITORY}/`)) pass();
     return directory + path.slice(ROOT.length);
   };
-  const opened = (file: OpenFile): OpenFile => ({
-    read: (into, position) => file.read(into, position),
-    write: (bytes, position) => file.write(bytes, position),
-    sizeBytes: () => file.sizeBytes(),
-    sync: () => Promise.resolve(),
-    syncNow: () => undefined,
-    close: () => file.close(),
-  });
+  const opened = (file: OpenFile): OpenFile => {
+    left.add(file);
+    return {
+      read: (into, position) => file.read(into, position),
+      write: (bytes, position) => file.write(bytes, position),
+      sizeBytes: () => file.sizeBytes(),
+      sync: () => Promise.resolve(),
+      syncNow: () => undefined,
+      close: () => {
+        left.delete(file);
+        file.close();
+      },
+    };
+  };
   return {
     open: (path) => {
       const file = files.open(place(path));
@@ -48,5 +58,9 @@ export function gatedFiles({ files, directory, pass }: GatedFilesOptions): Files
     syncDirectory: () => undefined,
     // Others on this machine must not decide what happens.
     freeBytes: () => undefined,
+    [Symbol.dispose]: () => {
+      for (const file of left) file.close();
+      left.clear();
+    },
   };
 }

@@ -53,6 +53,7 @@ export class SimulatedRun {
         isAlive,
         workingDirectory: "/",
         cacheDirectory: `${ROOT}/cache-${processId}`,
+        configDirectory: `${ROOT}/config`,
         timeZone: "UTC",
         environment: () => undefined,
       },

@@ -39,7 +39,8 @@ export class Actors implements AsyncDisposable {
       );
       const order = takeTurns(states, plan);
       const results = await Promise.all(answers);
-      const judgement = await judge({ plan, prepared, results, files: filesIn(directory) });
+      using files = filesIn(directory);
+      const judgement = await judge({ plan, prepared, results, files });
       return { seed: plan.seed, ...order, results, ...judgement };
     } finally {
       rmSync(directory, { recursive: true, force: true });
@@ -69,7 +70,8 @@ export function filesIn(directory: string): ReturnType<typeof gatedFiles> {
 
 /** Image to version. */
 async function prepare(directory: string, { seed, prepared }: Plan): Promise<ReadonlyMap<string, number>> {
-  const run = new SimulatedRun({ files: filesIn(directory), seed: `${seed} prepares`, processId: 1, isAlive: () => false });
+  using files = filesIn(directory);
+  const run = new SimulatedRun({ files, seed: `${seed} prepares`, processId: 1, isAlive: () => false });
   await run.create();
   const images = new Map<string, number>();
   await using repository = await run.open();

@@ -47,7 +47,7 @@ function messages(): Uint8Array {
   writePackedContent(writer, new Uint8Array(36 * 3).fill(1).fill(0, 3, 4).fill(0, 39, 40).fill(0, 75, 76));
   writeContentEnd(writer);
   writeCheckpoint(writer);
-  writeCommit(writer, '{"paths":["/home"]}');
+  writeCommit(writer, utf8('{"base":null}'));
   return writer.take();
 }
 

@@ -1,9 +1,10 @@
 // Pages and segments as a server gives them to a client: with a page come the grants of all it refers to, in order, and on request the
-// places of its segments, so that the client can ask for whole blocks (docs/protocol.md).
+// places of its segments, so that the client can ask for whole blocks (docs/formats/exchange.md).
 
 import { ByteReader, ByteWriter, bytesOfHex, hexOf } from "../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";
 import type { Fingerprint } from "../base/fingerprint.ts";
+import { MAX_BLOCK_PLAIN_BYTES, MAX_BLOCK_STORED_BYTES, MIN_BLOCK_STORED_BYTES } from "./block.ts";
 import { EntryPageCursor, decodeIndexPage } from "./entry-page.ts";
 import { readEntryBody } from "./entry.ts";
 import type { EntryBody } from "./entry.ts";
@@ -43,13 +44,15 @@ export function decodePageQuestion(bytes: Uint8Array): PageQuestion {
   ]);
   const kind = fields.text("kind");
   if (kind !== "page" && kind !== "list") return fields.refuse("kind", 'is neither "page" nor "list"');
+  const withPlaces = fields.raw("withPlaces");
+  if (typeof withPlaces !== "boolean") return fields.refuse("withPlaces", "is neither true nor false");
   return {
     kind,
     fingerprint: bytesOfHex(fields.pattern("fingerprint", FINGERPRINT_PATTERN)) as Fingerprint,
     pageBytes: fields.integer("pageBytes", { least: 1, most: PAGE_BYTES_LIMIT }),
     level: fields.integer("level", { most: LEVEL_LIMIT }),
     grant: bytesOfHex(fields.pattern("grant", GRANT_PATTERN)),
-    withPlaces: fields.raw("withPlaces") === true,
+    withPlaces,
   };
 }
 
@@ -121,7 +124,8 @@ export interface GrantedPage {
   readonly segmentGrants: readonly { readonly grant: Uint8Array; readonly place: GrantedPlace | undefined }[];
 }
 
-const REFERENCES_LIMIT = 1_000_000;
+/** Its grant, and that its place is not told. */
+const LEAST_SEGMENT_BYTES = GRANT_BYTES + 1;
 const VOLUME_BYTES = 16;
 const CONTAINER_BYTES = 32;
 const IDENTITY_BYTES = 16;
@@ -140,23 +144,44 @@ export function encodeGrantedPage({ page, pageGrants, segmentGrants }: GrantedPa
   return writer.take();
 }
 
-/** Byte fields are views into `bytes`. */
+/** Byte fields are views into `bytes`. FORMAT_… */
 export function decodeGrantedPage(bytes: Uint8Array): GrantedPage {
   const reader = new ByteReader(bytes, "a page of a server");
   const [pageLength, pageCount, segmentCount] = [reader.u32(), reader.u32(), reader.u32()];
-  if (pageCount > REFERENCES_LIMIT || segmentCount > REFERENCES_LIMIT)
-    reader.invalid(`${pageCount} pages and ${segmentCount} segments`);
   const page = reader.bytes(pageLength);
+  // Counts are believed as far as there are bytes for them: memory is taken for each.
+  if (pageCount * GRANT_BYTES + segmentCount * LEAST_SEGMENT_BYTES > reader.remaining)
+    reader.invalid(`${pageCount} pages and ${segmentCount} segments in the ${reader.remaining} bytes behind it`);
   const pageGrants = Array.from({ length: pageCount }, () => reader.bytes(GRANT_BYTES));
   const segmentGrants = Array.from({ length: segmentCount }, () => ({
     grant: reader.bytes(GRANT_BYTES),
-    place: reader.u8() === 0 ? undefined : readPlace(reader),
+    place: hasPlace(reader) ? readPlace(reader) : undefined,
   }));
   reader.end();
   return { page, pageGrants, segmentGrants };
 }
 
+function hasPlace(reader: ByteReader): boolean {
+  const mark = reader.u8();
+  return mark <= 1 ? mark === 1 : reader.invalid(`the mark ${mark} where 1 says that a place follows`);
+}
+
+/** Whoever restores takes memory for a whole block: it is no larger than blocks are. */
 function readPlace(reader: ByteReader): GrantedPlace {
+  const place = readPlaceFields(reader);
+  const { storedLength, plainLength, offset, length } = place;
+  const isBlock =
+    storedLength >= MIN_BLOCK_STORED_BYTES &&
+    storedLength <= MAX_BLOCK_STORED_BYTES &&
+    plainLength <= MAX_BLOCK_PLAIN_BYTES &&
+    length >= 1 &&
+    offset + length <= plainLength;
+  if (!isBlock)
+    reader.invalid(`bytes ${offset} to ${offset + length} of a block of ${plainLength} bytes, stored in ${storedLength}`);
+  return place;
+}
+
+function readPlaceFields(reader: ByteReader): GrantedPlace {
   return {
     volumeId: hexOf(reader.bytes(VOLUME_BYTES)),
     container: hexOf(reader.bytes(CONTAINER_BYTES)),

@@ -1,5 +1,5 @@
-// Segments on their way to the receiving half of a backup over a network (docs/formats/stream.md): fingerprints are offered,
-// what is wanted is sent in blocks, and of what is stored already possession is proved.
+// Segments on their way to the receiving half of a backup over a network (docs/formats/exchange.md): fingerprints are offered, what
+// is wanted is sent in blocks, and of what is stored already possession is proved.
 
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { FINGERPRINT_BYTES } from "../base/fingerprint.ts";

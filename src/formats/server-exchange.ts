@@ -1,5 +1,5 @@
-// What a client and a server say to each other about images and backups, beside the backup stream itself (docs/protocol.md). JSON,
-// bounded in both directions: neither side trusts the other with its memory.
+// What a client and a server say to each other about images and backups, beside the backup stream itself
+// (docs/formats/exchange.md). JSON, bounded in both directions: neither side trusts the other with its memory.
 
 import { HOLD_REASON_LIMIT } from "../model/hold.ts";
 import type { ImageHold } from "../model/hold.ts";
@@ -166,8 +166,14 @@ export function decodeBegunBackup(bytes: Uint8Array): BegunBackup {
     images: fields.objects("images", BASES_LIMIT).map(readBase),
     mustRead: fields
       .texts("mustRead", { most: MUST_READ_LIMIT, textLimit: Math.ceil(PATH_LIMIT / 3) * 4 })
-      .map((text) => new Uint8Array(Buffer.from(text, "base64"))),
+      .map((text, position) => bytesOfBase64(text) ?? fields.refuse(`mustRead[${position}]`, "is not base64")),
   };
+}
+
+/** Buffer reads on over what is none: only what it would have written is taken. */
+function bytesOfBase64(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, "base64");
+  return bytes.toString("base64") === text ? new Uint8Array(bytes) : undefined;
 }
 
 function readBase(fields: JsonFields): ServedBase {
@@ -188,7 +194,12 @@ export interface EndedBackup {
 }
 
 export function encodeEndedBackup({ plainBytes, storedBytes, notices }: EndedBackup): Uint8Array {
-  return encodeJson({ plainBytes, storedBytes, notices: notices.slice(0, NOTICES_LIMIT) });
+  // The image is safe: what is too long to be told must not look like a failure of the backup.
+  return encodeJson({
+    plainBytes,
+    storedBytes,
+    notices: notices.slice(0, NOTICES_LIMIT).map((notice) => notice.slice(0, NOTICE_LIMIT)),
+  });
 }
 
 export function decodeEndedBackup(bytes: Uint8Array): EndedBackup {

@@ -1,5 +1,5 @@
-// A repository as a server offers it to its clients. Questions and answers are the messages of docs/protocol.md; `client` is the name by which
-// the server knows whoever asks.
+// A repository as a server offers it to its clients. Questions and answers are the messages of docs/formats/exchange.md; `client` is the name by
+// which the server knows whoever asks.
 
 export interface ServedRepositoryOptions {
   /** So many backups go on at a time; whoever comes then is told to come again. 16 unless given. */

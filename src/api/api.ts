@@ -89,14 +89,17 @@ export interface RemoteOptions {
   readonly delay: Delay;
   readonly cacheDirectory?: string;
   readonly threads?: number;
+  /** How often a backup that has nothing to say tells the server that it goes on; a minute unless given. */
+  readonly keepAliveMs?: number;
 }
 
 /** Opens a repository on a server, with the rights of a client of that server. */
 export function openRemote(services: Services, options: RemoteOptions): Promise<Repository> {
   const { random, host } = services;
-  const { location, connection, delay, cacheDirectory = host.cacheDirectory, threads = host.processors } = options;
+  const { location, connection, delay, keepAliveMs } = options;
+  const { cacheDirectory = host.cacheDirectory, threads = host.processors } = options;
   const server = new RemoteServer({ connection, random, delay });
-  return RemoteRepository.open(services, server, { location, cacheDirectory, threads });
+  return RemoteRepository.open(services, server, { location, cacheDirectory, threads, keepAliveMs });
 }
 
 async function openHere(services: Services, options: OpenOptions): Promise<Opened> {

@@ -18,19 +18,24 @@ export interface BackupWritersOptions {
   readonly onContainer: (container: WrittenContainer) => void;
 }
 
+/** Some hundred terabytes of large files, one of small ones. Only address space is taken at once. */
+const RECEIVED_SEGMENTS = 2 ** 26;
+
 export class BackupWriters implements AsyncDisposable {
   readonly pages: PageWriter;
   readonly pool: WorkerPool;
   readonly #opened: Opened;
   readonly #options: BackupWritersOptions;
   /** What this session has stored. */
-  readonly stored: SessionSegments = SessionSegments.create();
+  readonly stored: SessionSegments;
   readonly #pageSegments: SegmentWriter;
   #data: SegmentWriter | undefined;
 
   constructor(opened: Opened, options: BackupWritersOptions) {
     this.#opened = opened;
     this.#options = options;
+    // Of what a client sends, this table alone knows what it may refer to: it must take all of it.
+    this.stored = SessionSegments.create(options.role === "receive" ? { maximum: RECEIVED_SEGMENTS } : {});
     this.#pageSegments = this.#writer("metadata");
     this.pages = new PageWriter(this.#pageSegments, opened.fingerprinters);
     this.pool = new WorkerPool(

@@ -42,7 +42,8 @@ const KNOWN = [
 // Each bound keeps one damaged or hostile record from taking the reader's memory or time.
 export const TAGS_LIMIT = 1_000;
 export const TAG_TEXT_LIMIT = 256;
-const NAME_LIMIT = 1_024;
+/** Of sources, hosts and users; in UTF-16 units. */
+export const NAME_LIMIT = 1_024;
 const PATHS_LIMIT = 100_000;
 /** Paths may be longer than 4,096 bytes; beyond this a listed path is cut. */
 const PATH_TEXT_LIMIT = 16_384;

@@ -102,19 +102,22 @@ function readHold(fields: JsonFields): ImageHold {
 
 /** What a client wants to back up. Host and times are the server's to say. */
 export interface BackupRequest {
+  /** Drawn by the client, 32 hexadecimal digits: a request that comes twice, because its answer was lost, begins one backup. */
+  readonly backup: string;
   readonly description: Omit<ImageDescription, "host" | "startedAtMs">;
   readonly withBases: boolean;
 }
 
-export function encodeBackupRequest({ description, withBases }: BackupRequest): Uint8Array {
-  return encodeJson({ description: descriptionFields(description), withBases });
+export function encodeBackupRequest({ backup, description, withBases }: BackupRequest): Uint8Array {
+  return encodeJson({ backup, description: descriptionFields(description), withBases });
 }
 
 export function decodeBackupRequest(bytes: Uint8Array): BackupRequest {
-  const fields = JsonFields.decode(bytes, "the request for a backup", ["description", "withBases"]);
+  const fields = JsonFields.decode(bytes, "the request for a backup", ["backup", "description", "withBases"]);
   const withBases = fields.raw("withBases");
   if (typeof withBases !== "boolean") fields.refuse("withBases", "is neither true nor false");
-  return { description: readDescription(fields.object("description")), withBases: withBases === true };
+  const backup = fields.pattern("backup", NUMBER_PATTERN);
+  return { backup, description: readDescription(fields.object("description")), withBases: withBases === true };
 }
 
 export interface ServedBase {

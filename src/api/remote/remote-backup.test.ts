@@ -184,3 +184,28 @@ test("listing, finding and comparing read only pages of the client's own images"
   }
   assert.ok(changed.includes(join(s.t.source, "medium")));
 });
+
+test("a client that has nothing to say for longer than the server's patience keeps its backup", async () => {
+  await using s = await serve({ patienceMs: 300 });
+  const { repository } = await s.client();
+  const tidying = setInterval(() => void s.served.endIdle(), 50);
+  try {
+    const report = await repository.backup({ command: { arguments: ["sh", "-c", "sleep 2; echo done"], fileName: "out" } });
+    assert.ok(report.imageId !== undefined);
+  } finally {
+    clearInterval(tidying);
+  }
+});
+
+test("an answer to the beginning that is lost again and again does not fill all places", async () => {
+  await using s = await serve({ backupsAtOnce: 3 });
+  fill(s.t);
+  let lost = 0;
+  const { repository } = await s.client("laptop", {
+    after: ({ method, path }) => {
+      if (method === "POST" && path === "/v1/backups" && lost++ < 4)
+        throw new HoldfastError("SERVER_UNREACHABLE", { message: "lost", retry: "later" });
+    },
+  });
+  assert.ok((await repository.backup({ paths: [s.t.source] })).imageId !== undefined);
+});

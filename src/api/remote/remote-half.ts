@@ -6,6 +6,8 @@ import { errorFrom } from "../../base/errors.ts";
 import { SegmentOutbox } from "../../client/client.ts";
 import type { BackupConnection, ReadingThread, SegmentTransfer } from "../../client/client.ts";
 import type { BegunBackup, ServedBase } from "../../formats/server-exchange.ts";
+import { repeatEvery } from "../../platform/repeat.ts";
+import type { Repetition } from "../../platform/repeat.ts";
 import { SessionSegments } from "../../repository/repository.ts";
 import type { OfferedBase, OtherHalf, StoredFigures } from "../other-half.ts";
 import type { SendingSide } from "../sending-side.ts";
@@ -25,6 +27,8 @@ export interface RemoteHalfParts {
   readonly spareThreads: SpareThreads;
   readonly threadCount: number;
   readonly compression: Compression;
+  /** How often to say that this side is still there. */
+  readonly keepAliveMs: number;
   readonly onNotice: (notice: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -40,6 +44,8 @@ export class RemoteHalf implements OtherHalf {
   #failure: Error | undefined;
   #number = 0;
   #hasEnded = false;
+  /** A walk that meets nothing new for long says nothing for long: the server must not take it for gone. */
+  readonly #keepingAlive: Repetition;
 
   constructor(parts: RemoteHalfParts, begun: BegunBackup) {
     const { server, side, pages, compression, signal } = parts;
@@ -68,6 +74,12 @@ export class RemoteHalf implements OtherHalf {
           return NOTHING;
         },
       },
+    );
+    this.#keepingAlive = repeatEvery(
+      parts.keepAliveMs,
+      () => this.#post(NOTHING),
+      // The next message that says something meets the same failure.
+      () => undefined,
     );
     this.connection = {
       post: (batch) => this.#post(batch),
@@ -99,16 +111,17 @@ export class RemoteHalf implements OtherHalf {
 
   async afterCommit(): Promise<StoredFigures> {
     this.#hasEnded = true;
+    await this.#keepingAlive.stop();
     const { notices, ...figures } = await this.#parts.server.endBackup(this.#begun.backup);
     for (const notice of notices) this.#parts.onNotice(notice);
     return figures;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#keepingAlive.stop();
     await this.#pool.stop();
-    if (this.#hasEnded) return;
     // So that the server need not wait for more. When it cannot be told, it finds out.
-    await this.#parts.server.endBackup(this.#begun.backup).catch(() => undefined);
+    if (!this.#hasEnded) await this.#parts.server.giveUp(this.#begun.backup);
   }
 
   #offers(): readonly ServedBase[] {

@@ -1,7 +1,7 @@
 // A repository on a server, as a client of that server sees it. Walking, reading, comparing and restoring happen here; the server stores,
 // checks and gives what this client may see.
 
-import { bytesOfHex } from "../../base/bytes.ts";
+import { bytesOfHex, hexOf } from "../../base/bytes.ts";
 import { HoldfastError } from "../../base/errors.ts";
 import { createFingerprinter } from "../../engine/engine.ts";
 import type { ServedImage, ServedRepositoryDescription } from "../../formats/server-exchange.ts";
@@ -34,7 +34,12 @@ export interface RemoteRepositoryOptions {
   readonly location: string;
   readonly cacheDirectory: string;
   readonly threads: number;
+  /** How often a backup that has nothing to say tells the server that it goes on; a minute unless given. */
+  readonly keepAliveMs?: number | undefined;
 }
+
+const KEEP_ALIVE_MS = 60_000;
+const BACKUP_NUMBER_BYTES = 16;
 
 /** Blocks of a restore that are asked for at a time: the way there and back is long, the writing short. */
 const RESTORING_AT_ONCE = 8;
@@ -197,7 +202,8 @@ export class RemoteRepository {
       receiving: (account, send) =>
         send(async ({ description, withBases }) => {
           const { host: _host, startedAtMs: _startedAtMs, ...asked } = description;
-          const begun = await this.#server.beginBackup({ description: asked, withBases });
+          const backup = hexOf(this.#services.random.bytes(BACKUP_NUMBER_BYTES));
+          const begun = await this.#server.beginBackup({ backup, description: asked, withBases });
           return new RemoteHalf(
             {
               server: this.#server,
@@ -206,6 +212,7 @@ export class RemoteRepository {
               spareThreads: this.#spareThreads,
               threadCount: this.#options.threads,
               compression: options.compression ?? "default",
+              keepAliveMs: this.#options.keepAliveMs ?? KEEP_ALIVE_MS,
               onNotice: (text) => account.notice(text),
               signal: options.signal,
             },

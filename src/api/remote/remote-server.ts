@@ -46,6 +46,7 @@ const LONGEST_WAIT_MS = 15_000;
 /** Some three minutes in all. */
 const ATTEMPTS = 18;
 const PAGE_ANSWER_LIMIT = 64 * 1024 * 1024;
+const SERVICE_UNAVAILABLE = 503;
 /** Of one whose place is not known. */
 const LIKELY_SEGMENT_BYTES = 64 * 1024;
 /** Compressed or not, with a little for each segment. */
@@ -107,6 +108,11 @@ export class RemoteServer {
 
   async store(backup: string, block: Uint8Array, signal?: AbortSignal): Promise<void> {
     await this.#ask("POST", `/v1/backups/${backup}/blocks`, block, MESSAGE_LIMIT, signal);
+  }
+
+  /** Ends a backup without an image, if the server hears of it. */
+  async giveUp(backup: string): Promise<void> {
+    await this.#askOnce("DELETE", `/v1/backups/${backup}`, undefined, EXCHANGE_BYTES_LIMIT).catch(() => undefined);
   }
 
   async endBackup(backup: string): Promise<EndedBackup> {
@@ -173,5 +179,7 @@ function interrupted(): HoldfastError {
 }
 
 function isWorthAnotherAttempt(error: unknown): boolean {
-  return error instanceof HoldfastError && error.code === "SERVER_UNREACHABLE";
+  if (!(error instanceof HoldfastError)) return false;
+  // A server that is being stopped comes again.
+  return error.code === "SERVER_UNREACHABLE" || error.context["status"] === SERVICE_UNAVAILABLE;
 }

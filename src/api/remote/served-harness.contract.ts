@@ -14,7 +14,7 @@ import { servedConnection } from "./served-connection.contract.ts";
 import type { Disturbance, ServedConnection } from "./served-connection.contract.ts";
 
 export const KIB = 1024;
-const shortDelay = (ms: number): Promise<void> => setTimeout(Math.min(ms, 20));
+const shortDelay = (ms: number): Promise<void> => setTimeout(Math.min(ms, 300));
 
 export interface Served extends AsyncDisposable {
   readonly t: TemporaryRepository;
@@ -52,6 +52,7 @@ export async function serve(options: ServedRepositoryOptions = {}): Promise<Serv
         location: "https://server/",
         connection,
         delay: shortDelay,
+        keepAliveMs: 100,
         cacheDirectory,
         threads: 2,
       });

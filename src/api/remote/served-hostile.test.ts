@@ -1,7 +1,9 @@
 // What a client may not do: see what is not its own, refer to what it does not have, send what is not what it says.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { ByteWriter, bytesOfHex, utf8 } from "../../base/bytes.ts";
 import type { Fingerprint } from "../../base/fingerprint.ts";
 import { CODEC_STORED } from "../../formats/block.ts";
@@ -30,15 +32,17 @@ const COMMIT = encodeSentPart({
   skippedSockets: NO_ITEMS,
   changedWhileRead: NO_ITEMS,
 });
-const REQUEST = encodeBackupRequest({
-  description: { source: "s", user: "u", paths: ["/a"], tags: [], options: {}, holdfastVersion: "0" },
-  withBases: false,
-});
+const request = (): Uint8Array =>
+  encodeBackupRequest({
+    backup: randomBytes(16).toString("hex"),
+    description: { source: "s", user: "u", paths: ["/a"], tags: [], options: {}, holdfastVersion: "0" },
+    withBases: false,
+  });
 const CONTENT = utf8("what only somebody who has it can prove to have");
 const TIME = { seconds: 1, nanoseconds: 0 };
 
 async function begin(served: ServedRepository, client = "laptop"): Promise<{ backup: string; challenge: Uint8Array }> {
-  const { backup, challenge } = decodeBegunBackup(await served.beginBackup(client, REQUEST));
+  const { backup, challenge } = decodeBegunBackup(await served.beginBackup(client, request()));
   return { backup, challenge: bytesOfHex(challenge) };
 }
 
@@ -167,7 +171,7 @@ test("more backups at a time than the server takes are told to come again", asyn
   await using s = await serve({ backupsAtOnce: 2 });
   const first = await begin(s.served, "one");
   await begin(s.served, "two");
-  await assert.rejects(s.served.beginBackup("three", REQUEST), { code: "REPOSITORY_LOCKED", retry: "later" });
+  await assert.rejects(s.served.beginBackup("three", request()), { code: "REPOSITORY_LOCKED", retry: "later" });
   await s.served.endBackup("one", first.backup);
   await begin(s.served, "three");
 });
@@ -180,4 +184,13 @@ test("the host, the time and the beginning of the source's name are the server's
   await s.served.receive("desktop", backup, 1, imageOf(fingerprint, CONTENT.length));
   const [image] = decodeServedImages(await s.served.images("desktop"));
   assert.deepEqual([image?.record.host, image?.record.source], ["desktop", "desktop:s"]);
+});
+
+test("a batch that waits for one that never comes is forgotten when its backup ends", async () => {
+  await using s = await serve();
+  const { backup } = await begin(s.served);
+  const waiting = s.served.receive("laptop", backup, 2, new Uint8Array(8)).catch((error: unknown) => error);
+  await s.served.endBackup("laptop", backup);
+  const outcome = await Promise.race([waiting, setTimeout(500, "still waiting")]);
+  assert.ok(outcome instanceof Error, String(outcome));
 });

@@ -36,8 +36,6 @@ const BATCHES_AHEAD = 32;
 
 export class Intake {
   readonly challenge: Uint8Array;
-  /** When something of it came last. */
-  usedAtMs = 0;
   readonly #opened: Opened;
   readonly #half: ReceivingHalf;
   readonly #prover: Fingerprinter;
@@ -156,6 +154,13 @@ export class Intake {
     return encodeReply(reply);
   }
 
+  /** Of batches whose predecessors do not come any more. */
+  #forgetWaiting(): void {
+    for (const number of this.#waiting.keys()) this.#answers.get(number)?.reject(abandoned());
+    this.#waiting.clear();
+    this.#next = Number.POSITIVE_INFINITY;
+  }
+
   /** What of an offer is wanted, one state for each fingerprint. */
   offer(fingerprints: Uint8Array): Uint8Array {
     const count = readOffer(fingerprints);
@@ -203,11 +208,17 @@ export class Intake {
 
   /** After the commit, or without: then no image appears. What was stored is there for the next backup. */
   async end(): Promise<EndedBackup> {
-    if (this.#image !== undefined) this.#figures ??= await this.#half.afterCommit(this.#image);
-    this.#end(this.#image === undefined ? abandoned() : undefined);
-    await this.#ended.catch((error: unknown) => {
-      if (this.#image !== undefined) throw error;
-    });
+    this.#forgetWaiting();
+    // What is being taken is taken first.
+    await this.#last.catch(() => undefined);
+    try {
+      if (this.#image !== undefined) this.#figures ??= await this.#half.afterCommit(this.#image);
+    } finally {
+      this.#end(this.#image === undefined ? abandoned() : undefined);
+      await this.#ended.catch((error: unknown) => {
+        if (this.#image !== undefined) throw error;
+      });
+    }
     const { plainBytes = 0, storedBytes = 0 } = this.#figures ?? {};
     return { plainBytes, storedBytes, notices: this.#notices };
   }

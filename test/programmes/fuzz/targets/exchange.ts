@@ -117,7 +117,7 @@ const MESSAGES: readonly FuzzTarget[] = [
   ),
   json(
     "backup-request",
-    encodeBackupRequest({ description: DESCRIPTION, withBases: true }),
+    encodeBackupRequest({ backup: GRANT, description: DESCRIPTION, withBases: true }),
     (bytes) => encodeBackupRequest(decodeBackupRequest(bytes)),
     /request for a backup/,
   ),

@@ -70,7 +70,7 @@ test("prune says whom it waits for and what to do", async () => {
       0,
       `93.5 MiB can be removed when these writers have ended, which may count on it:
   process 4711 on laptop, since 2026-11-20 14:03:22
-  session fedcba9876543210, whose file cannot be read
+  session fedcba9876543210, whose file cannot be read (if nobody has it any more: --assume-dead fedcba9876543210)
 Run \`holdfast prune\` again then. For a machine that is gone: \`holdfast prune --assume-dead HOST\`.
 `,
     ],

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { ByteWriter, bytesOfHex, utf8 } from "../../base/bytes.ts";
+import { noise } from "../../../test/support/noise.ts";
 import type { Fingerprint } from "../../base/fingerprint.ts";
 import { CODEC_STORED } from "../../formats/block.ts";
 import { encodePageQuestion, encodeSegmentQuestion } from "../../formats/granted-pages.ts";
@@ -193,4 +194,16 @@ test("a batch that waits for one that never comes is forgotten when its backup e
   await s.served.endBackup("laptop", backup);
   const outcome = await Promise.race([waiting, setTimeout(500, "still waiting")]);
   assert.ok(outcome instanceof Error, String(outcome));
+});
+
+test("a block that is being stored when its backup ends is answered all the same", async () => {
+  await using s = await serve();
+  const { backup } = await begin(s.served);
+  const blocks = Array.from({ length: 20 }, (_, i) => {
+    const bytes = noise(i, 512 * 1024);
+    return s.served.store("laptop", backup, blockOf(fingerprintOf(s.served, bytes), bytes));
+  });
+  await s.served.endBackup("laptop", backup);
+  const outcomes = await Promise.allSettled(blocks);
+  assert.equal(outcomes.length, 20);
 });

@@ -48,6 +48,8 @@ export class Intake {
   readonly #waiting = new Map<number, Uint8Array>();
   readonly #answers = new Map<number, PromiseWithResolvers<Uint8Array>>();
   #last: Promise<Uint8Array> = Promise.resolve(NO_ANSWER);
+  /** Proofs and blocks that are being looked at. */
+  readonly #atWork = new Set<Promise<unknown>>();
   #image: string | undefined;
   #figures: StoredFigures | undefined;
   #nextThread = 0;
@@ -175,7 +177,11 @@ export class Intake {
   }
 
   /** 1 for each segment whose possession is believed. One that cannot be read here is not: it is sent again, and so made whole. */
-  async prove(proofs: Uint8Array): Promise<Uint8Array> {
+  prove(proofs: Uint8Array): Promise<Uint8Array> {
+    return this.#tracked(this.#prove(proofs));
+  }
+
+  async #prove(proofs: Uint8Array): Promise<Uint8Array> {
     const count = readProofs(proofs);
     const believed = new Uint8Array(count);
     for (let i = 0; i < count; i++) {
@@ -199,7 +205,21 @@ export class Intake {
   }
 
   /** Stores a block of segments. */
-  async store(block: Uint8Array): Promise<void> {
+  store(block: Uint8Array): Promise<void> {
+    return this.#tracked(this.#store(block));
+  }
+
+  /** The end waits for it. */
+  async #tracked<T>(work: Promise<T>): Promise<T> {
+    this.#atWork.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#atWork.delete(work);
+    }
+  }
+
+  async #store(block: Uint8Array): Promise<void> {
     const { threads } = this.#half;
     const thread = threads[this.#nextThread++ % threads.length];
     if (thread === undefined) throw new Error("Broken invariant: there is a thread that stores");
@@ -209,8 +229,8 @@ export class Intake {
   /** After the commit, or without: then no image appears. What was stored is there for the next backup. */
   async end(): Promise<EndedBackup> {
     this.#forgetWaiting();
-    // What is being taken is taken first.
-    await this.#last.catch(() => undefined);
+    // What is being taken is taken first: whoever asked for it is answered.
+    await Promise.allSettled([this.#last, ...this.#atWork]);
     try {
       if (this.#image !== undefined) this.#figures ??= await this.#half.afterCommit(this.#image);
     } finally {

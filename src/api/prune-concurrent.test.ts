@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { HELD_TAIL_BYTES, heldBackup } from "../../test/support/held-backup.ts";
 import { PASSPHRASE, another, containersOf, temporaryRepository } from "../../test/support/temporary-repository.ts";
 import type { TemporaryRepository } from "../../test/support/temporary-repository.ts";
+import { HoldfastError } from "../base/errors.ts";
 import { coded } from "../media/volume.contract.ts";
 import type { Files } from "../platform/files.ts";
 import { nodeFiles } from "../platform/node-files.ts";
@@ -107,6 +108,22 @@ test("nothing is removed while an index is made anew; once it is released, that 
   early.close();
   const finished = await t.repository.prune({ maxUnused: 0 });
   assert.deepEqual([finished.outcome, finished.finishedEarlier], ["done", true]);
+  await assertWhole(t.repository);
+});
+
+test("a collection that cannot read its own session does not wait for itself", async () => {
+  await using t = await temporaryRepository();
+  const [first] = await threeImages(t);
+  forget(t, first);
+  const real = nodeFiles();
+  const read: Files["read"] = (path, limitBytes) => {
+    if (!/sessions\/[0-9a-f]{16}$/.test(path)) return real.read(path, limitBytes);
+    throw new HoldfastError("REPOSITORY_READ_FAILED", { message: `Cannot read ${path}` });
+  };
+  const other = await another(t, { files: { ...real, read } });
+  const report = await other.prune({ maxUnused: 0 });
+  await other.close();
+  assert.deepEqual([report.outcome, report.waitingFor], ["done", []]);
   await assertWhole(t.repository);
 });
 

@@ -128,5 +128,5 @@ async function asRegistered<T>(
 function isAlone({ services, repository }: Opened, own: readonly Session[]): boolean {
   const { sessions, unreadable } = listSessions({ files: services.files, layout: repository.layout }, services.host);
   const ids = new Set(own.map(({ id }) => id));
-  return unreadable.length === 0 && sessions.every(({ id, writer }) => ids.has(id) || writer.rebuilds === true);
+  return unreadable.every(({ id }) => ids.has(id)) && sessions.every(({ id, writer }) => ids.has(id) || writer.rebuilds === true);
 }

@@ -89,7 +89,8 @@ function awaitedRebuilds(parts: CollectionParts): readonly AwaitedSession[] {
   clearDeadSessions(parts, parts.host);
   const { sessions, unreadable } = listSessions(parts, parts.host);
   const rebuilds = [...sessions.filter(({ writer }) => writer.rebuilds === true), ...unreadable];
-  const ids = rebuilds.map(({ id }) => id);
+  // Ourselves we know, even when our own session cannot be read.
+  const ids = rebuilds.map(({ id }) => id).filter((id) => id !== parts.session.id);
   return stillThere(parts, ids);
 }
 
